@@ -1,0 +1,233 @@
+"""What a Campaign Monitor account holds: clients, their lists, the people on them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sandbox.campaign_monitor.errors import CMError
+from sandbox.control import Calls
+from sandbox.faults import Faults
+
+if TYPE_CHECKING:
+    from sandbox.campaign_monitor.fields import Field
+    from sandbox.campaign_monitor.hooks import Hook, Postman
+    from sandbox.campaign_monitor.segments import Segment
+
+TIME_ZONE = "(GMT+10:00) Canberra, Melbourne, Sydney"
+STATES = ("Active", "Unconfirmed", "Unsubscribed", "Bounced", "Deleted")
+try:
+    ZONE: tzinfo = ZoneInfo("Australia/Sydney")
+except ZoneInfoNotFoundError:  # a machine without time zone data
+    ZONE = timezone(timedelta(hours=10))
+
+FAULTS = {
+    "latency_ms": "every API call takes this much longer",
+    "import_s_per_1000": "an import takes this many seconds for 1,000 people, in proportion",
+    "status": "every API call answers this status",
+    "code": "every API call answers 400 with this Code",
+    "drop_connection": "the connection closes without an answer (\"after\": once the call was obeyed)",
+    "timeout_s": "the call is obeyed, its answer waits this long",
+    "html_500": "every API call answers an HTML page with status 500",
+    "only_paths": "latency, status, code, drop, timeout and html_500 only where this expression matches the path",
+    "bom": "bodies begin with a byte order mark",
+    "token_revoked": "tokens issued so far are revoked, 122 (\"always\": later ones too)",
+    "token_expired": "tokens issued so far are expired, 121 (\"always\": later ones too)",
+    "token_lifetime_s": "tokens live this long (default 1209600)",
+    "rotate_refresh": "a refresh issues a new refresh token and the old one dies (default true)",
+    "oauth_error_status": "status of errors from /oauth/token (default 400)",
+    "oauth_auto": "\"allow\" or \"deny\": the consent page answers by itself",
+    "clients": "how many clients the account has (default 1)",
+    "list_deleted": "every list is unknown, 101",
+    "field_limit": "most custom fields on a list",
+    "segment_limit": "most segments on a list, then 283",
+    "segment_busy": "segment calls answer 278 and 287 in turn (a number: so many of them)",
+    "refuse": "{address: Code} refused when added, updated or imported",
+    "partial_every": "every n-th person of an import fails with Code 1 (or {\"every\": n, \"code\": c})",
+    "options_drop_rules": "changing a field's options drops segment rules on it (default true)",
+    "msm_merge": "added and imported options join those held, instead of replacing them",
+    "import_reports_inactive": "an import reports 204 to 208 for people it does not add (default true)",
+    "queue_delay_s": "seconds until one person added by POST is visible (default 0.5)",
+    "throttle_s": "the same address written twice within this many seconds: 429",
+}
+DEFAULTS = {
+    "rotate_refresh": True,
+    "options_drop_rules": True,
+    "import_reports_inactive": True,
+    "queue_delay_s": 0.5,
+}
+
+
+@lru_cache(100_000)
+def local(second: int) -> str:
+    """Epoch seconds as the API shows them: naive, in the client's zone (contract §3)."""
+    return datetime.fromtimestamp(second, ZONE).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def hex_id(*parts: object) -> str:
+    return hashlib.md5(" ".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+
+
+class Subscriber:
+    """`fields` holds, by `Field.number`, a string, or a list of strings for a MultiSelectMany."""
+
+    __slots__ = ("changed", "consent", "email", "fields", "joined", "mobile", "name", "since", "sms", "state", "written")
+
+    def __init__(self, email: str, name: str, now: float) -> None:
+        self.email, self.name, self.state = email, name, "Active"
+        self.fields: dict[int, str | list[str]] = {}
+        self.since = self.joined = self.changed = now  # in this state · on the list · anything
+        self.written = 0.0  # last write by the API, for the throttle
+        self.consent, self.sms, self.mobile = "", "", ""
+
+
+class List:
+    """One subscriber list. `version` counts changes, `order` those that move someone in a listing."""
+
+    def __init__(self, id: str, client: Client, title: str) -> None:
+        self.id, self.client, self.title = id, client, title
+        self.settings: dict[str, Any] = {
+            "UnsubscribePage": "",
+            "UnsubscribeSetting": "AllClientLists",
+            "ConfirmedOptIn": False,
+            "ConfirmationSuccessPage": "",
+        }
+        self.people: dict[str, Subscriber] = {}
+        self.fields: list[Field] = []
+        self.segments: dict[str, Segment] = {}
+        self.hooks: dict[str, Hook] = {}
+        self.queue: deque[tuple[float, dict[str, Any]]] = deque()  # added one by one, not visible yet
+        self.in_draft = False
+        self.importing = 0
+        self.version = self.order = 0
+        self._sorted: dict[tuple[str, str], tuple[int, list[Subscriber]]] = {}
+
+    @property
+    def spans_client(self) -> bool:
+        """Whether an opt-out here counts for the whole client, suppression list included."""
+        return bool(self.settings["UnsubscribeSetting"] == "AllClientLists")
+
+    def get(self, email: str) -> Subscriber | None:
+        return self.people.get(email.strip().lower())
+
+    def in_state(self, state: str, by: str) -> list[Subscriber]:
+        """Everyone in a state, sorted; sorted again only after somebody moved."""
+        held = self._sorted.get((state, by))
+        if held is None or held[0] != self.order:
+            chosen = [one for one in self.people.values() if one.state == state]
+            chosen.sort(key=sort_key(by))
+            held = self._sorted[state, by] = (self.order, chosen)
+        return held[1]
+
+    def counts(self) -> dict[str, int]:
+        counts = dict.fromkeys(STATES, 0)
+        for one in self.people.values():
+            counts[one.state] += 1
+        return counts
+
+
+def sort_key(by: str) -> Any:
+    keys = {
+        "email": lambda one: one.email.lower(),
+        "name": lambda one: (one.name.lower(), one.email.lower()),
+        "date": lambda one: (one.since, one.email.lower()),
+    }
+    return keys[by]
+
+
+class Client:
+    def __init__(self, number: int) -> None:
+        self.id = hex_id("client", number)
+        self.name = "Council (sandbox)" if number == 1 else f"Council {number} (sandbox)"
+        self.suppressed: dict[str, tuple[str, str, float]] = {}  # lower address → (address, reason, since)
+
+
+class Account:
+    """Take `lock` for anything that reads twice or writes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.faults, self.calls = Faults(FAULTS, DEFAULTS), Calls()
+        self.lists: dict[str, List] = {}
+        self.journal: deque[tuple[int, float, str, str, str, bool]] = deque(maxlen=200_000)
+        self.violations: list[dict[str, Any]] = []
+        self.tokens: dict[str, Any] = {}
+        self._clients: list[Client] = []
+        self._ids = self._seq = 0
+        self.postman: Postman | None = None
+
+    def close(self) -> None:
+        if self.postman:
+            self.postman.close()
+
+    def new_id(self, kind: str) -> str:
+        self._ids += 1
+        return hex_id(kind, self._ids)
+
+    @property
+    def clients(self) -> list[Client]:
+        """As many as the `clients` setting says; those already made stay as they are."""
+        wanted = int(self.faults.get("clients", 1))
+        while len(self._clients) < wanted:
+            self._clients.append(Client(len(self._clients) + 1))
+        return self._clients[:wanted]
+
+    def client(self, id: str) -> Client:
+        for client in self.clients:
+            if client.id == id:
+                return client
+        raise CMError(102, 401)
+
+    def list(self, id: str) -> List:
+        found = self.lists.get(id)
+        if found is None or self.faults.get("list_deleted") or found.client not in self.clients:
+            raise CMError(101, 401)
+        self.settle()
+        return found
+
+    def settle(self) -> None:
+        """Let those in whom the processing queue has kept long enough (contract §4.1)."""
+        from sandbox.campaign_monitor.subscribers import add_now
+
+        with self.lock:
+            for one in self.lists.values():
+                while one.queue and one.queue[0][0] <= time.time():
+                    due, entry = one.queue.popleft()
+                    add_now(self, one, entry, due)
+
+    # what happened
+
+    def note(self, where: List, person: Subscriber, what: str, changed: bool, now: float) -> None:
+        """One line of the journal: added, updated, deleted, unsubscribed, bounced, restored."""
+        self._seq += 1
+        self.journal.append((self._seq, now, person.email, what, where.id, changed))
+        if changed:
+            person.changed = now
+            where.version += 1
+
+    def arrivals(self, since: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+        with self.lock:
+            first = self.journal[0][0] if self.journal else 1
+            rows = list(islice(self.journal, max(0, since + 1 - first), max(0, since + 1 - first) + limit))
+        names = ("seq", "at", "email", "what", "list", "changed")
+        return (rows[-1][0] if rows else since), [dict(zip(names, row, strict=True)) for row in rows]
+
+    def violation(self, kind: str, where: List, emails: Iterable[str] = ()) -> None:
+        """Something a careful client of this API never does."""
+        self.violations.append({"kind": kind, "at": time.time(), "list": where.id, "emails": list(emails)[:20]})
+
+    def move(self, where: List, person: Subscriber, state: str, now: float) -> None:
+        if person.state != state:
+            person.state, person.since = state, now
+            where.order += 1
+
+    def suppress(self, client: Client, email: str, reason: str, now: float) -> None:
+        client.suppressed.setdefault(email.lower(), (email, reason, now))
