@@ -1,0 +1,155 @@
+"""What EHQ last said of a participant, and how one more message changes it."""
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from relay.domain.participant import Patch
+from relay.domain.version import Heard, Page, order, page_beats_page, webhook_beats_page
+
+FIELD_GROUPS = {
+    "identity": ("email", "login", "created_at", "imported"),
+    "consent": ("subscribed",),
+    "state": ("role", "activated", "blocked"),
+    "tags": ("tags",),
+}
+"""Attributes that share one version. Answers and groups have rules of their own below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What EHQ last said of one participant. `values` as in `Patch.values`, JSON-able (lists, not tuples).
+
+    `heard` holds, per field group and per group pair ("group:7"), the webhook that said it last; a field group
+    without an entry was last said by `page`.
+    """
+
+    ehq_id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    heard: Mapping[str, Heard] = field(default_factory=dict)
+    page: Page | None = None
+
+    @property
+    def deleted(self) -> bool:
+        return bool(self.values.get("deleted"))
+
+
+def hear(known: Known, patch: Patch, said: Heard, left_out: Container[str] = ()) -> Known:
+    """`known` after a webhook. Older words change nothing; on a tie the stricter consent stands.
+
+    A deleted participant stays deleted whatever arrives late (design rule 4: deleted over all); only a later page
+    may list them again. `left_out` names questions whose answers are not kept (design rule 8).
+    """
+    if known.deleted:
+        return known
+    if patch.values.get("deleted"):
+        return replace(known, values={"deleted": True}, heard={"existence": said})
+    merging = _Merging(known)
+    for name, keys in FIELD_GROUPS.items():
+        present = {key: patch.values[key] for key in keys if key in patch.values}
+        rank = merging.rank(name, said)
+        if present and rank >= 0:
+            merging.values.update(present if rank else _stricter(merging.values, present))
+            merging.heard[name] = said
+    if "answers" in patch.values and merging.rank("answers", said) >= 0:
+        merging.values["answers"] = _answers(merging.values.get("answers"), patch.values["answers"], left_out)
+        merging.heard["answers"] = said
+    if "groups" in patch.values:
+        merging.replace_groups(patch.values["groups"] or (), lambda pair: merging.rank(pair, said) >= 0)
+        if merging.rank("groups", said) >= 0:
+            merging.heard["groups"] = said
+    return merging.result(known.page)
+
+
+def hear_membership(known: Known, group_id: str, member: bool, said: Heard) -> Known:
+    """`known` after a webhook said that they joined or left one group (versions per pair, EHQ contract §5.5)."""
+    merging = _Merging(known)
+    pair = f"group:{group_id}"
+    if known.deleted or merging.rank(pair, said) < 0:
+        return known
+    groups = {*merging.values.get("groups", ())} - {group_id}
+    merging.values["groups"] = sorted(groups | {group_id} if member else groups)
+    merging.heard[pair] = said
+    return merging.result(known.page)
+
+
+def see(known: Known, patch: Patch, page: Page, left_out: Container[str] = ()) -> Known:
+    """`known` after a page listed them. A page describes a person whole: an answer that it lacks is gone."""
+    if known.page is not None and not page_beats_page(page, known.page):
+        return known
+    stands = {name: heard for name, heard in known.heard.items() if webhook_beats_page(heard, page)}
+    if "existence" in stands:
+        return known
+    merging = _Merging(Known(known.ehq_id, {k: v for k, v in known.values.items() if k != "deleted"}, stands))
+    for name, keys in FIELD_GROUPS.items():
+        if name not in stands:
+            merging.values.update({key: patch.values[key] for key in keys if key in patch.values})
+    if "answers" in patch.values and "answers" not in stands:
+        merging.values["answers"] = _answers(None, patch.values["answers"], left_out)
+    if "groups" in patch.values:
+        merging.replace_groups(
+            patch.values["groups"] or (), lambda pair: pair not in stands and "groups" not in stands
+        )
+    return merging.result(page)
+
+
+class _Merging:
+    """Working copies of one participant's values and versions."""
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.values = dict(known.values)
+        self.heard = dict(known.heard)
+
+    def rank(self, name: str, said: Heard) -> int:
+        """How `said` ranks against what last said `name`: by webhook (a pair falls back to the whole set), or page."""
+        stored = self.heard.get(name)
+        if name.startswith("group:"):
+            whole = self.heard.get("groups")
+            stored = max(filter(None, (stored, whole)), key=lambda heard: heard.version, default=None)
+        if stored is not None:
+            return order(said, stored)
+        if self.known.page is not None:
+            return 1 if webhook_beats_page(said, self.known.page) else -1
+        return 1
+
+    def replace_groups(self, wanted: Any, may: Any) -> None:
+        """Take membership from the complete set `wanted`, except for pairs of which something later is known."""
+        now, then = set(wanted), set(self.values.get("groups", ()))
+        pairs = {group: f"group:{group}" for group in now | then | _pairs(self.heard)}
+        members = {group for group, pair in pairs.items() if group in (now if may(pair) else then)}
+        for pair in pairs.values():
+            if may(pair):
+                self.heard.pop(pair, None)
+        self.values["groups"] = sorted(members)
+
+    def result(self, page: Page | None) -> Known:
+        return Known(self.known.ehq_id, {key: _plain(value) for key, value in self.values.items()}, self.heard, page)
+
+
+def _pairs(heard: Mapping[str, Heard]) -> set[str]:
+    return {name.partition(":")[2] for name in heard if name.startswith("group:")}
+
+
+def _stricter(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """On a tie: unsubscribed over subscribed, blocked over not."""
+    tied = dict(new)
+    if "subscribed" in new and stored.get("subscribed") is False:
+        tied["subscribed"] = False
+    if "blocked" in new and stored.get("blocked"):
+        tied["blocked"] = True
+    return tied
+
+
+def _answers(stored: Mapping[str, Any] | None, new: Mapping[str, Any] | None, left_out: Container[str]) -> dict[str, Any]:
+    """Answers by question id. An empty set of answers (null or []) clears them all; an emptied answer is dropped."""
+    merged = {**(stored or {}), **new} if new else {}
+    return {
+        question: _plain(value)
+        for question, value in merged.items()
+        if question not in left_out and value not in (None, "", (), [])
+    }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,90 @@
+"""Connections: one EHQ site, one CM list, the rules between, and whether writing may go on."""
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from relay.domain.rules import Rules
+from relay.store.database import Tx
+from relay.store.tables import connections
+
+FIRST_HOLD_S, LONGEST_HOLD_S = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    id: str
+    name: str
+    created_at: float
+    ehq_url: str
+    ehq_credential: str
+    cm_credential: str | None
+    cm_token_expires_at: float | None
+    cm_client_id: str | None
+    cm_list_id: str | None
+    cm_list_name: str | None
+    webhook_secrets: str
+    rules: Rules
+    state: str
+    problem: Mapping[str, Any] | None
+    held_until: float | None
+    held_times: int
+    segments_due: bool
+    next_run_at: float | None
+
+    @property
+    def writable(self) -> bool:
+        return self.state == "on" and self.cm_list_id is not None
+
+    def held(self, now: float) -> bool:
+        return self.held_until is not None and self.held_until > now
+
+
+def _read(row: sa.RowMapping) -> Connection:
+    return Connection(**{**row, "rules": Rules.model_validate(row["rules"])})
+
+
+def find(tx: Tx, connection_id: str) -> Connection | None:
+    row = tx.execute(sa.select(connections).where(connections.c.id == connection_id)).mappings().first()
+    return _read(row) if row else None
+
+
+def everyone(tx: Tx) -> list[Connection]:
+    rows = tx.execute(sa.select(connections).order_by(connections.c.created_at)).mappings()
+    return [_read(row) for row in rows]
+
+
+def add(tx: Tx, **values: Any) -> None:
+    tx.execute(sa.insert(connections).values(**{"rules": {}, **values}))
+
+
+def change(tx: Tx, connection_id: str, **values: Any) -> None:
+    tx.execute(sa.update(connections).where(connections.c.id == connection_id).values(**values))
+
+
+def hold(tx: Tx, connection_id: str, times: int, problem: Mapping[str, Any], at_least: float | None = None) -> float:
+    """Pause after a failure that may pass: at most 1 s at first, doubling with jitter, never over 60 s."""
+    delay = min(LONGEST_HOLD_S, FIRST_HOLD_S * 2 ** min(times, 10)) * random.uniform(0.5, 1.0)
+    delay = min(LONGEST_HOLD_S, max(delay, at_least or 0.0))
+    change(tx, connection_id, held_until=time.time() + delay, held_times=times + 1, problem=problem)
+    return delay
+
+
+def succeeded(tx: Tx, connection: Connection) -> None:
+    """The first success forgets every pause before it."""
+    if connection.held_times:
+        change(tx, connection.id, held_until=None, held_times=0, problem=None)
+
+
+def take_due_run(tx: Tx, connection: Connection, next_run_at: float) -> bool:
+    """Whether this caller starts the run that is due: of any number of clocks, only one moves the date on."""
+    moved = tx.execute(
+        sa.update(connections)
+        .where(connections.c.id == connection.id, connections.c.next_run_at == connection.next_run_at)
+        .values(next_run_at=next_run_at)
+    )
+    return moved.rowcount == 1

@@ -1,0 +1,108 @@
+"""One engine a process, and transactions that say whether they write."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from relay.errors import RelayError
+
+BUSY_S = 20
+Tx = sa.Connection
+
+
+class Unavailable(RelayError):
+    """The database cannot be reached or cannot store just now."""
+
+
+class Database:
+    """Reads and writes in transactions. On SQLite every writing one begins as one (BEGIN IMMEDIATE): a transaction
+    that reads first and writes later would fail at once when another writes in between, whatever the time-out."""
+
+    def __init__(self, url: str) -> None:
+        self.sqlite = url.startswith("sqlite")
+        options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S, "check_same_thread": False}}
+        if not self.sqlite:
+            options = {
+                "pool_pre_ping": True,
+                "pool_size": 10,
+                "max_overflow": 20,
+                "connect_args": {"connect_timeout": 5, "application_name": "relay"},
+            }
+        self.engine = sa.create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, **options)
+        if self.sqlite:
+            sa.event.listen(self.engine, "connect", _prepare_sqlite)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        with _said(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        with _said(), self.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself; see _begin_sqlite
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    with_name = connection.execute("PRAGMA database_list").fetchone()[2]
+    if with_name and os.access(with_name, os.F_OK):
+        os.chmod(with_name, 0o600)  # noqa: PTH101  (people's data: for this user only, whatever the umask)
+
+
+def _begin_sqlite(connection: Tx) -> None:
+    writes = connection.get_execution_options().get("relay_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Connection trouble as one plain failure without the statement and its values."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            reason = type(error.orig).__name__
+            raise Unavailable(
+                f"The database does not answer ({reason}).",
+                remedy="Is DATABASE_URL right, the server up, and its disk not full?",
+            ) from None
+        raise
+
+
+def upsert(tx: Tx, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...], update: tuple[str, ...] = ()) -> Any:
+    """INSERT … ON CONFLICT over `key`: `update` names what the new row overwrites, nothing means the old row stays."""
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).values(rows)
+    if update:
+        statement = statement.on_conflict_do_update(
+            index_elements=list(key), set_={name: statement.excluded[name] for name in update}
+        )
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=list(key))
+    return statement
+
+
+def now_sql(tx: Tx) -> sa.ColumnElement[float]:
+    """The database's own clock as epoch seconds: claims must not depend on which machine's clock is right."""
+    if tx.dialect.name == "sqlite":
+        return sa.literal_column("(julianday('now') - 2440587.5) * 86400.0", sa.Double)
+    return sa.literal_column("extract(epoch from clock_timestamp())::double precision", sa.Double)

@@ -1,0 +1,124 @@
+"""Arrivals of webhooks: stored before they are answered, applied in order, kept to be looked at."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from relay.store.database import Tx, upsert
+from relay.store.tables import deliveries
+
+BODY_KEPT_S, ROW_KEPT_S = 14 * 86400.0, 30 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    id: int
+    connection_id: str
+    key: str
+    type: str
+    subject: str
+    received_at: float
+    body: bytes | None
+    state: str
+    reason: str | None
+
+
+def store(tx: Tx, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Inserts what was not seen before; answers the (connection, key) pairs that are new."""
+    statement = upsert(tx, deliveries, rows, ("connection_id", "key"))
+    new = tx.execute(statement.returning(deliveries.c.connection_id, deliveries.c.key))
+    return {(connection, key) for connection, key in new}
+
+
+def waiting(tx: Tx, connection_id: str, limit: int) -> list[Delivery]:
+    rows = tx.execute(
+        sa.select(deliveries)
+        .where(deliveries.c.connection_id == connection_id, deliveries.c.state == "waiting")
+        .order_by(deliveries.c.id)
+        .limit(limit)
+    ).mappings()
+    return [Delivery(**row) for row in rows]
+
+
+def any_waiting(tx: Tx, connection_id: str) -> bool:
+    query = sa.select(deliveries.c.id).where(
+        deliveries.c.connection_id == connection_id, deliveries.c.state == "waiting"
+    )
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def applied(tx: Tx, ids: Sequence[int]) -> None:
+    if ids:
+        tx.execute(sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(state="applied", reason=None))
+
+
+def quarantined(tx: Tx, delivery_id: int, reason: str) -> None:
+    tx.execute(
+        sa.update(deliveries).where(deliveries.c.id == delivery_id).values(state="quarantined", reason=reason)
+    )
+
+
+def search(
+    tx: Tx,
+    connection_id: str,
+    *,
+    state: str | None = None,
+    key: str | None = None,
+    since: float | None = None,
+    subject: str | None = None,
+    limit: int = 100,
+) -> list[Delivery]:
+    """Newest first."""
+    query = sa.select(deliveries).where(deliveries.c.connection_id == connection_id)
+    for column, value in (("state", state), ("key", key), ("subject", subject)):
+        if value is not None:
+            query = query.where(deliveries.c[column] == value)
+    if since is not None:
+        query = query.where(deliveries.c.received_at >= since)
+    rows = tx.execute(query.order_by(deliveries.c.id.desc()).limit(limit)).mappings()
+    return [Delivery(**row) for row in rows]
+
+
+def take_again(tx: Tx, ids: Sequence[int]) -> int:
+    """Replay: to be applied once more. Versions decide what still counts."""
+    return tx.execute(
+        sa.update(deliveries)
+        .where(deliveries.c.id.in_(ids), deliveries.c.body.is_not(None))
+        .values(state="waiting", reason=None)
+    ).rowcount
+
+
+def counts(tx: Tx, connection_id: str) -> dict[str, int]:
+    query = (
+        sa.select(deliveries.c.state, sa.func.count())
+        .where(deliveries.c.connection_id == connection_id)
+        .group_by(deliveries.c.state)
+    )
+    return {state: count for state, count in tx.execute(query)}
+
+
+def oldest_waiting(tx: Tx, connection_id: str) -> float | None:
+    query = sa.select(sa.func.min(deliveries.c.received_at)).where(
+        deliveries.c.connection_id == connection_id, deliveries.c.state == "waiting"
+    )
+    return tx.execute(query).scalar()
+
+
+def last_received(tx: Tx, connection_id: str) -> float | None:
+    query = sa.select(deliveries.c.received_at).where(deliveries.c.connection_id == connection_id)
+    return tx.execute(query.order_by(deliveries.c.id.desc()).limit(1)).scalar()
+
+
+def purge(tx: Tx) -> None:
+    """Bodies go after 14 days (EHQ contract §5.10), the keys that recognise a repeat after 30."""
+    now = time.time()
+    done = deliveries.c.state != "waiting"
+    tx.execute(sa.delete(deliveries).where(done, deliveries.c.received_at < now - ROW_KEPT_S))
+    tx.execute(
+        sa.update(deliveries)
+        .where(done, deliveries.c.body.is_not(None), deliveries.c.received_at < now - BODY_KEPT_S)
+        .values(body=None)
+    )

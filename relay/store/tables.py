@@ -1,0 +1,178 @@
+"""The tables. Times are epoch seconds (UTC) as floats: the same on SQLite and PostgreSQL, and exact in JSON."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Time = sa.Double
+
+connections = sa.Table(
+    "connections",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("ehq_url", sa.Text, nullable=False),
+    sa.Column("ehq_credential", sa.Text, nullable=False, comment="encrypted"),
+    sa.Column("cm_credential", sa.Text, comment="encrypted; an API key or a pair of tokens"),
+    sa.Column("cm_token_expires_at", Time),
+    sa.Column("cm_client_id", sa.Text),
+    sa.Column("cm_list_id", sa.Text),
+    sa.Column("cm_list_name", sa.Text),
+    sa.Column("webhook_secrets", sa.Text, nullable=False, comment="encrypted; each with the time it ends, if any"),
+    sa.Column("rules", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, comment="setup, on, paused or needs_person"),
+    sa.Column("problem", sa.JSON, comment="message, remedy, code and since, while it needs a person or is held"),
+    sa.Column("held_until", Time, comment="nothing is written to CM before this; forgotten at the first success"),
+    sa.Column("held_times", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("segments_due", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("next_run_at", Time),
+)
+
+participants = sa.Table(
+    "participants",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
+    sa.Column("ehq_id", sa.Text, nullable=False),
+    # What EHQ last said.
+    sa.Column("email", sa.Text, comment="lower case"),
+    sa.Column("values", sa.JSON, nullable=False),
+    sa.Column("heard", sa.JSON, nullable=False, comment="per field group, the webhook that said it last"),
+    sa.Column("page_asked_at", Time, comment="when the page that last listed them was asked for"),
+    sa.Column("page_updated_at", Time, comment="their updated-at on that page, EHQ's clock"),
+    sa.Column("seen_run", Id, comment="the run that last saw them in EHQ"),
+    sa.Column("absent_runs", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("gone", sa.Boolean, nullable=False, server_default=sa.false(), comment="absent, and past the brake"),
+    # What CM was last known to hold.
+    sa.Column("cm_email", sa.Text, comment="lower case"),
+    sa.Column("cm_state", sa.Text),
+    sa.Column("cm_name", sa.Text),
+    sa.Column("cm_fields", sa.JSON, nullable=False),
+    sa.Column("cm_seen_run", Id),
+    # What we did and what waits.
+    sa.Column("put_at", Time, comment="set before CM is first asked to hold them: from then on they are ours"),
+    sa.Column("removed_at", Time, comment="set before we remove them, only while CM says Active"),
+    sa.Column("waiting_since", Time, comment="the two sides differ"),
+    sa.Column("lane", sa.SmallInteger, nullable=False, server_default="1", comment="0 leaving, 1 live, 2 bulk"),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0", comment="counts changes of EHQ's side"),
+    sa.Column("refused_code", sa.Text),
+    sa.Column("refused_for", sa.Text, comment="fingerprint of what was refused"),
+    sa.Column("refused_at", Time),
+    sa.Column("held_until", Time),
+    sa.Column("held_times", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("cause", sa.Text, comment="why a run found them different"),
+    sa.UniqueConstraint("connection_id", "ehq_id"),
+)
+sa.Index("participants_email", participants.c.connection_id, participants.c.email)
+sa.Index("participants_cm_email", participants.c.connection_id, participants.c.cm_email)
+_waiting = participants.c.waiting_since.is_not(None)
+sa.Index(
+    "participants_waiting",
+    participants.c.connection_id,
+    participants.c.lane,
+    participants.c.waiting_since,
+    postgresql_where=_waiting,
+    sqlite_where=_waiting,
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, comment="the participant's or group's EHQ id, if it can be told"),
+    sa.Column("received_at", Time, nullable=False),
+    sa.Column("body", sa.LargeBinary, comment="encrypted; dropped after 14 days, the row after 30"),
+    sa.Column("state", sa.Text, nullable=False, comment="waiting, applied or quarantined"),
+    sa.Column("reason", sa.Text),
+    sa.UniqueConstraint("connection_id", "key"),
+)
+_unapplied = deliveries.c.state == "waiting"
+sa.Index(
+    "deliveries_waiting",
+    deliveries.c.connection_id,
+    deliveries.c.id,
+    postgresql_where=_unapplied,
+    sqlite_where=_unapplied,
+)
+sa.Index("deliveries_received", deliveries.c.received_at)
+sa.Index("deliveries_subject", deliveries.c.connection_id, deliveries.c.subject)
+
+fields = sa.Table(
+    "fields",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
+    sa.Column("source", sa.Text, nullable=False, comment='"answer:<question id>" or a base field'),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False, comment="CM's DataType"),
+    sa.Column("choices", sa.JSON, nullable=False, comment="options that EHQ named"),
+    sa.Column("name", sa.Text, comment="in CM; null until created or adopted"),
+    sa.Column("key", sa.Text, comment="as CM returned it"),
+    sa.Column("options", sa.JSON, nullable=False, comment="options that CM holds"),
+    sa.UniqueConstraint("connection_id", "source"),
+)
+
+groups = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
+    sa.Column("ehq_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("heard_at", Time, nullable=False, server_default="0", comment="version of the name"),
+    sa.Column("option", sa.Text, nullable=False, comment="kept as created, whatever the group is called later"),
+    sa.Column("title", sa.Text, comment="of the segment in CM"),
+    sa.Column("segment_id", sa.Text),
+    sa.Column("problem", sa.Text, comment="why the segment could not be made true"),
+    sa.Column("deleted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.UniqueConstraint("connection_id", "ehq_id"),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False, comment="clock, person or change"),
+    sa.Column("dry", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, comment="running, completed, incomplete, braked, stopped, needs_person"),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("cursor", sa.JSON, nullable=False),
+    sa.Column("counts", sa.JSON, nullable=False),
+    sa.Column("started_at", Time, nullable=False),
+    sa.Column("stepped_at", Time, nullable=False),
+    sa.Column("finished_at", Time),
+    sa.Column("problem", sa.JSON),
+)
+_running = runs.c.state == "running"
+sa.Index("runs_one_at_a_time", runs.c.connection_id, unique=True, postgresql_where=_running, sqlite_where=_running)
+sa.Index("runs_started", runs.c.connection_id, runs.c.started_at)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, nullable=False),
+    sa.Column("participant_id", Id, nullable=False),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("what", sa.Text, nullable=False, comment="joined, changed, moved, left, restored, refused, opted_out"),
+    sa.Column("run_id", Id),
+    sa.Column("cause", sa.Text, comment="of the drift that a run repaired"),
+    sa.Column("detail", sa.JSON, comment="names of fields, CM's code; never an answer"),
+)
+sa.Index("changes_person", changes.c.participant_id, changes.c.at)
+sa.Index("changes_run", changes.c.run_id)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("until", Time, nullable=False),
+)
