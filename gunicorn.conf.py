@@ -11,7 +11,9 @@ reuse_port = True
 
 timeout = 30  # a worker whose main loop has not stirred for so long is replaced
 graceful_timeout = 10  # to finish requests in; platforms kill after 30
-keepalive = 95  # longer than a router keeps an idle connection (90 s at Heroku), so that it never sends into a closed one
+keepalive = (
+    95  # longer than a router keeps an idle connection (90 s at Heroku), so that it never sends into a closed one
+)
 
 # Since version 25 gunicorn opens a control socket in the home folder, one path for every gunicorn of a user: two
 # copies of the relay would fight over it. Nothing here uses it.

@@ -44,7 +44,7 @@ def main() -> None:
     except OSError as error:
         sys.exit(f"Could not prepare {VENV}: {error}")
     sys.stdout.flush()
-    os.execv(PYTHON, [str(PYTHON), str(Path(__file__).with_name(script)), *arguments])  # noqa: S606
+    os.execv(PYTHON, [str(PYTHON), str(Path(__file__).with_name(script)), *arguments])
 
 
 def set_the_table() -> None:

@@ -1,4 +1,4 @@
-"""The environment the relay's processes get: what the shell says, then `.env`, then what is made up here and kept in var/."""
+"""The environment the relay's processes get: what the shell says, then `.env`, then what is kept in var/."""
 
 import base64
 import fcntl
@@ -62,7 +62,9 @@ def dotenv(path: Path) -> dict[str, str]:
             try:
                 values |= parse(line)
             except ValueError as error:
-                sys.exit(f"{path}, line {number}: {error}. Write NAME=value, or NAME='value' around spaces, quotes and #.")
+                sys.exit(
+                    f"{path}, line {number}: {error}. Write NAME=value, or NAME='value' around spaces, quotes and #."
+                )
     return values
 
 

@@ -30,7 +30,7 @@ def main() -> int:
     data = environment.data_folder(given.demo)
     try:
         with environment.only_copy(data) as note, stoppable():
-            if given.demo and not given.keep:
+            if given.demo:
                 clear(data)
             return Start(given, data, note).run()
     except environment.AlreadyRunning:
@@ -44,7 +44,8 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="bin/run", description="Runs the relay here; with --demo, against a simulated EngagementHQ and Campaign Monitor."
+        prog="bin/run",
+        description="Runs the relay here; with --demo, against a simulated EngagementHQ and Campaign Monitor.",
     )
     parser.add_argument("--port", type=int, help="for the pages: $PORT, else 8000; the next free one if that is taken")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
@@ -52,11 +53,10 @@ def arguments() -> argparse.Namespace:
     demo = parser.add_argument_group("with --demo")
     demo.add_argument("--people", type=int, default=2000, metavar="N", help="how many to invent (default 2000)")
     demo.add_argument("--once", action="store_true", help="send 25 events, compare both sides, end; 0: all agree")
-    demo.add_argument("--keep", action="store_true", help="keep the relay's data of the last demonstration")
     demo.add_argument("--unconnected", action="store_true", help="start everything, connect nothing")
     given = parser.parse_args()
-    if not given.demo and (given.once or given.keep or given.unconnected):
-        parser.error("--once, --keep and --unconnected need --demo")
+    if not given.demo and (given.once or given.unconnected):
+        parser.error("--once and --unconnected need --demo")
     if given.once and given.unconnected:
         parser.error("--once compares what is connected: leave out --unconnected")
     if given.people < 1:
@@ -65,7 +65,7 @@ def arguments() -> argparse.Namespace:
 
 
 def clear(data: Path) -> None:
-    """A demonstration begins afresh; only the file that says it runs stays, being locked."""
+    """A demonstration begins afresh, as the simulated systems do. Only the file with the lock stays."""
     for path in data.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
