@@ -4,7 +4,6 @@ import base64
 import fcntl
 import json
 import os
-import secrets
 import stat
 import sys
 import tempfile
@@ -37,11 +36,11 @@ def environment(data: Path, demo: bool) -> dict[str, str]:
         made = {name: value for name, value in shell.items() if not name.startswith(OURS)}
     else:
         made = {**dotenv(ROOT / ".env"), **shell}
-    keys = dotenv(data / "keys.env") or new_keys(data / "keys.env")
-    defaults = {
-        **keys,
-        "DATABASE_URL": f"sqlite:///{data / 'relay.db'}",  # four slashes with the path's own: absolute
+    defaults = {  # the names that relay/settings.py looks for in var/, so that `python -m relay` finds the same
+        "DATABASE_URL": f"sqlite:///{data / 'relay.sqlite3'}",  # four slashes with the path's own: absolute
         "REDIS_URL": f"unix://{quote(str(socket_path(data)))}",
+        "SECRET_KEY": kept(data / "secret-key"),
+        "RELAY_ENCRYPTION_KEYS": kept(data / "encryption-keys"),
     }
     for name, value in defaults.items():
         if name not in made and f"{name}_FILE" not in made:
@@ -68,19 +67,18 @@ def dotenv(path: Path) -> dict[str, str]:
     return values
 
 
-def new_keys(path: Path) -> dict[str, str]:
-    """Losing these makes stored credentials unreadable: made once, and kept with the data they belong to."""
+def kept(path: Path) -> str:
+    """A random key, made once: losing it makes stored credentials unreadable. Any 32 random bytes are a Fernet key."""
     with locked(path.parent):
         if not path.exists():
-            fernet = base64.urlsafe_b64encode(os.urandom(32)).decode()
-            write_private(path, f"SECRET_KEY='{secrets.token_urlsafe(48)}'\nRELAY_ENCRYPTION_KEYS='{fernet}'\n")
-    return dotenv(path)
+            write_private(path, base64.urlsafe_b64encode(os.urandom(32)).decode())
+    return path.read_text().strip()
 
 
 def socket_path(data: Path) -> Path:
     """Beside the data; in a private folder for temporary files when that path is too long for a socket."""
-    path = data / "redis.sock"
-    if len(os.fsencode(path)) <= SOCKET_LIMIT:
+    path = data / "queue.sock"
+    if len(quote(str(path))) <= SOCKET_LIMIT:  # as it stands in REDIS_URL, which is the longer one
         return path
     note = data / "socket-folder"
     with locked(data):
@@ -94,7 +92,7 @@ def socket_path(data: Path) -> Path:
             short = len(tempfile.gettempdir()) <= SOCKET_LIMIT - 40
             folder = Path(tempfile.mkdtemp(prefix="relay-", dir=None if short else "/tmp"))
             write_private(note, str(folder))
-    return folder / "redis.sock"
+    return folder / "queue.sock"
 
 
 def write_private(path: Path, text: str) -> None:
