@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from sandbox.faults import Faults, UnknownFault
@@ -108,5 +108,4 @@ def install(app: Flask, faults: Faults, calls: Calls) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        other: Response | None = getattr(current_app, "http_error", lambda _: None)(error)
-        return other or answer({"error": error.name}, error.code or 500)
+        return answer({"error": error.name}, error.code or 500)
