@@ -66,11 +66,11 @@ def prepare(wanted: list[str]) -> None:
     digests = {name: hashlib.sha256((ROOT / name).read_bytes()).hexdigest() for name in wanted}
     if missing(digests) == []:
         return
-    with alone():
+    with alone() as lock:
         due = missing(digests)  # another start may have installed it while this one waited
         if due == []:
             return
-        install(due, digests)
+        install(due, digests, lock)
 
 
 def missing(digests: dict[str, str]) -> list[str] | None:
@@ -84,7 +84,7 @@ def missing(digests: dict[str, str]) -> list[str] | None:
         return None
 
 
-def install(due: list[str] | None, digests: dict[str, str]) -> None:
+def install(due: list[str] | None, digests: dict[str, str], lock: int) -> None:
     known: dict[str, str] = {}
     if due is None:
         say(f"Preparing .venv with Python {sys.version.split()[0]}: once, about a minute.")
@@ -95,7 +95,7 @@ def install(due: list[str] | None, digests: dict[str, str]) -> None:
         known = json.loads(READY.read_text())["files"]
     READY.unlink(missing_ok=True)
     for name in due:
-        pip_install(name)
+        pip_install(name, lock)
         known[name] = digests[name]
     record = {"root": str(ROOT), "python": os.path.realpath(PYTHON), "files": known}
     fresh = READY.with_suffix(".new")
@@ -132,7 +132,7 @@ def installer() -> list[str] | None:
     return [sys.executable, "-m", "pip", "--python", str(PYTHON), "install"] if known.returncode == 0 else None
 
 
-def pip_install(name: str) -> None:
+def pip_install(name: str, lock: int) -> None:
     """Exactly what the file pins: it names every package there is to install, and the hash of each."""
     has_pip = any(VENV.glob("lib/python*/site-packages/pip"))
     command = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
@@ -143,6 +143,7 @@ def pip_install(name: str) -> None:
     with subprocess.Popen(
         [*command, "--require-hashes", "--no-deps", "-r", str(ROOT / name)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", cwd=ROOT,
+        pass_fds=[lock],  # pip keeps the lock while it lives, even if we are killed
     ) as process:  # fmt: skip
         assert process.stdout
         for line in process.stdout:
@@ -170,7 +171,7 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def alone() -> Iterator[int]:
     """One installation at a time. The lock is on the folder itself: no file to leave behind, freed by the kernel."""
     folder = os.open(ROOT, os.O_RDONLY)
     try:
@@ -179,7 +180,7 @@ def alone() -> Iterator[None]:
         except BlockingIOError:
             say("Another start is installing; waiting for it …")
             fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
+        yield folder
     finally:
         os.close(folder)
 

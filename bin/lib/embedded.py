@@ -31,13 +31,15 @@ def start(processes: Processes, path: Path, data: Path) -> None:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [str(binary()), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
     command += ["--dir", str(data), "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]
-    processes.start("queue", [*command, "--daemonize", "no", "--loglevel", "warning"], patience=5)
+    log = data / "log"
+    command += ["--daemonize", "no", "--loglevel", "warning", "--logfile", str(log)]
+    processes.start("queue", command, patience=5)
     give_up = time.monotonic() + 60
     while ask(path, "PING") != "+PONG":
         if ended := processes.ended(wait=0.02):
-            raise RuntimeError(f"The embedded queue did not start: {ended}.")
+            raise RuntimeError(f"The embedded queue did not start: {ended}. See {log}.")
         if time.monotonic() > give_up:
-            raise RuntimeError(f"The embedded queue does not answer at {path}.")
+            raise RuntimeError(f"The embedded queue does not answer at {path}. See {log}.")
 
 
 def stop_forgotten(path: Path) -> None:
