@@ -124,8 +124,8 @@ class Arrivals:
 
     def new(self) -> list[dict[str, Any]]:
         found = ask(self.url, since=self.seen)
-        self.seen = max([self.seen, *(one["seq"] for one in found)])
-        return list(found)
+        self.seen = found["last"]
+        return list(found["arrivals"])
 
     def expect(self, email: str, what: str) -> None:
         self.expected[email.lower()] = (time.time(), what)
