@@ -35,7 +35,7 @@ ACTIONS: list[tuple[int, str, dict[str, Any]]] = [
 ]
 EVENTS = [action for action in ACTIONS for _ in range(action[0])]  # 25
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 web = requests.Session()
 
 
