@@ -31,10 +31,10 @@ HEADERS = {
 
 
 class Credential(Protocol):
-    def header(self) -> bytes:
+    def header(self) -> str:
         """The value of Authorization."""
 
-    def renew(self, used: bytes, code: str) -> bool:
+    def renew(self, used: str, code: str) -> bool:
         """After `code` for the header `used`: whether there is a newer one now, worth one more try."""
 
 
@@ -77,7 +77,7 @@ class Caller:
         url = "/".join([self.base_url, *(quote(part, safe="") for part in path)]) + ".json"
         data = None if body is None else orjson.dumps(body)
 
-        def once(header: bytes) -> T:
+        def once(header: str) -> T:
             return self._observed(kind, lambda: self._send(method, url, params, data, expected, read, header))
 
         header = self.credential.header()
@@ -110,7 +110,7 @@ class Caller:
         data: bytes | None,
         expected: Collection[int],
         read: Callable[[Any], T],
-        header: bytes,
+        header: str,
     ) -> T:
         headers = HEADERS | {"Authorization": header}
         response = send(self.session, method, url, self.timeouts, params=params, data=data, headers=headers)

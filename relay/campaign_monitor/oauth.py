@@ -46,16 +46,15 @@ class TokenStore(Protocol):
 
 
 class ApiKey:
-    """An account's or client's key: HTTP Basic with any password."""
+    """An account's or client's key: HTTP Basic with any password. Encoded here, for requests takes only Latin-1."""
 
     def __init__(self, key: str) -> None:
-        # Encoded here: requests takes only Latin-1, and its exception would hold the key.
-        self._header = b"Basic " + base64.b64encode(key.strip().encode() + b":x")
+        self._header = "Basic " + base64.b64encode(key.strip().encode() + b":x").decode()
 
-    def header(self) -> bytes:
+    def header(self) -> str:
         return self._header
 
-    def renew(self, used: bytes, code: str) -> bool:
+    def renew(self, used: str, code: str) -> bool:
         return False
 
 
@@ -66,10 +65,10 @@ class OAuth:
         self.tokens = tokens
         self.oauth_url = oauth_url
 
-    def header(self) -> bytes:
+    def header(self) -> str:
         return _bearer(self.tokens.load())
 
-    def renew(self, used: bytes, code: str = "121") -> bool:
+    def renew(self, used: str, code: str = "121") -> bool:
         """Refresh once, under the lock, unless the stored token is no longer the one `used`."""
         if _bearer(self.tokens.load()) != used:
             return True
@@ -106,8 +105,7 @@ def authorize_url(
 ) -> str:
     """Where the operator's browser goes. `redirect_uri` exactly as registered."""
     query = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": ",".join(scopes), "state": state}
-    query["type"] = "web_server"
-    return f"{oauth_url.rstrip('/')}?{urlencode(query)}"
+    return f"{oauth_url.rstrip('/')}?{urlencode({'type': 'web_server'} | query)}"
 
 
 def exchange(
@@ -120,12 +118,12 @@ def exchange(
 
 def refresh(session: requests.Session, oauth_url: str, tokens: Tokens) -> Tokens:
     """New tokens for old. The refresh token may change with each; without a new one the old one stays."""
-    form = {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token}
-    return _tokens(session, oauth_url, form, tokens.refresh_token)
+    kept = tokens.refresh_token
+    return _tokens(session, oauth_url, {"grant_type": "refresh_token", "refresh_token": kept}, kept)
 
 
-def _bearer(tokens: Tokens) -> bytes:
-    return f"Bearer {tokens.access_token}".encode()
+def _bearer(tokens: Tokens) -> str:
+    return f"Bearer {tokens.access_token}"
 
 
 def _tokens(session: requests.Session, oauth_url: str, form: dict[str, str], kept: str = "") -> Tokens:
@@ -144,7 +142,9 @@ def _tokens(session: requests.Session, oauth_url: str, form: dict[str, str], kep
         raise error("oauth") if isinstance(failed, Refused) else failed
     try:
         lifetime = float(answer.get("expires_in") or LIFETIME)
-        return Tokens(str(answer["access_token"]), str(answer.get("refresh_token") or kept), time.time() + lifetime)
+        access: str = answer["access_token"]
+        access.encode("ascii")  # no header carries anything else
+        return Tokens(access, answer.get("refresh_token") or kept, time.time() + lifetime)
     except (KeyError, TypeError, ValueError, AttributeError):
         pass
     raise error("unreadable")
