@@ -52,14 +52,15 @@ class Faults:
 
     def take(self, name: str, default: Any = None) -> Any:
         """The value in force; a counted fault has then struck once more."""
-        value = self._values.get(name)
-        if not _counted(value):
-            return self.get(name, default)
         with self._lock:
-            value["times"] -= 1
-            if value["times"] <= 0:
+            value: Any = self._values.get(name)
+            if not _counted(value):
+                return self.get(name, default)
+            if value["times"] <= 1:
                 self._values.pop(name, None)
-        return value["value"]
+            else:
+                self._values[name] = {**value, "times": value["times"] - 1}
+            return value["value"]
 
     def since(self, name: str) -> float:
         """When the fault was last switched on, as epoch seconds."""

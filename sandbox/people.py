@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +132,10 @@ class Inventor:
 
     def person(self, id: int, created_at: int, role: str = "participant") -> Person:
         chance, person = self.random.random, Person()
-        pick = lambda values: values[int(chance() * len(values))]  # noqa: E731  (choice() costs 5 times more)
+
+        def pick(values: Sequence[Any]) -> Any:  # random.choice() takes five times as long
+            return values[int(chance() * len(values))]
+
         first, last, dice = pick(FIRST), pick(LAST), chance()
         person.id, person.role, person.created_at = id, role, created_at
         person.email = f"{NAMES[first]}.{NAMES[last]}{id}@example.{'com' if dice < 0.7 else 'org'}"

@@ -6,7 +6,7 @@ import hashlib
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from itertools import islice
@@ -34,24 +34,24 @@ FAULTS = {
     "import_s_per_1000": "an import takes this many seconds for 1,000 people, in proportion",
     "status": "every API call answers this status",
     "code": "every API call answers 400 with this Code",
-    "drop_connection": "the connection closes without an answer (\"after\": once the call was obeyed)",
+    "drop_connection": 'the connection closes without an answer ("after": once the call was obeyed)',
     "timeout_s": "the call is obeyed, its answer waits this long",
     "html_500": "every API call answers an HTML page with status 500",
-    "only_paths": "latency, status, code, drop, timeout and html_500 only where this expression matches the path",
+    "only_paths": "the faults above strike only where this expression matches the path",
     "bom": "bodies begin with a byte order mark",
-    "token_revoked": "tokens issued so far are revoked, 122 (\"always\": later ones too)",
-    "token_expired": "tokens issued so far are expired, 121 (\"always\": later ones too)",
+    "token_revoked": 'tokens issued so far are revoked, 122 ("always": later ones too)',
+    "token_expired": 'tokens issued so far are expired, 121 ("always": later ones too)',
     "token_lifetime_s": "tokens live this long (default 1209600)",
     "rotate_refresh": "a refresh issues a new refresh token and the old one dies (default true)",
     "oauth_error_status": "status of errors from /oauth/token (default 400)",
-    "oauth_auto": "\"allow\" or \"deny\": the consent page answers by itself",
+    "oauth_auto": '"allow" or "deny": the consent page answers by itself',
     "clients": "how many clients the account has (default 1)",
     "list_deleted": "every list is unknown, 101",
     "field_limit": "most custom fields on a list",
     "segment_limit": "most segments on a list, then 283",
     "segment_busy": "segment calls answer 278 and 287 in turn (a number: so many of them)",
     "refuse": "{address: Code} refused when added, updated or imported",
-    "partial_every": "every n-th person of an import fails with Code 1 (or {\"every\": n, \"code\": c})",
+    "partial_every": 'every n-th person of an import fails with Code 1 (or {"every": n, "code": c})',
     "options_drop_rules": "changing a field's options drops segment rules on it (default true)",
     "msm_merge": "added and imported options join those held, instead of replacing them",
     "import_reports_inactive": "an import reports 204 to 208 for people it does not add (default true)",
@@ -79,7 +79,19 @@ def hex_id(*parts: object) -> str:
 class Subscriber:
     """`fields` holds, by `Field.number`, a string, or a list of strings for a MultiSelectMany."""
 
-    __slots__ = ("changed", "consent", "email", "fields", "joined", "mobile", "name", "since", "sms", "state", "written")
+    __slots__ = (
+        "changed",
+        "consent",
+        "email",
+        "fields",
+        "joined",
+        "mobile",
+        "name",
+        "since",
+        "sms",
+        "state",
+        "written",
+    )
 
     def __init__(self, email: str, name: str, now: float) -> None:
         self.email, self.name, self.state = email, name, "Active"
@@ -213,10 +225,11 @@ class Account:
             person.changed = now
             where.version += 1
 
-    def arrivals(self, since: int, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    def arrivals(self, since: int, limit: int) -> tuple[int, Sequence[dict[str, Any]]]:
         with self.lock:
             first = self.journal[0][0] if self.journal else 1
-            rows = list(islice(self.journal, max(0, since + 1 - first), max(0, since + 1 - first) + limit))
+            start = max(0, since + 1 - first)
+            rows = [*islice(self.journal, start, start + limit)]
         names = ("seq", "at", "email", "what", "list", "changed")
         return (rows[-1][0] if rows else since), [dict(zip(names, row, strict=True)) for row in rows]
 

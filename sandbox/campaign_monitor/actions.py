@@ -136,7 +136,11 @@ def _draft_list(account: Account, where: List, wanted: Wanted) -> None:
 
 def _add_field(account: Account, where: List, wanted: Wanted) -> None:
     """`field` the name, `type`, `options`."""
-    body = {"FieldName": wanted.get("field"), "DataType": wanted.get("type", "Text"), "Options": wanted.get("options")}
+    body = {
+        "FieldName": wanted.get("field"),
+        "DataType": wanted.get("type", "Text"),
+        "Options": wanted.get("options"),
+    }
     fields.create(account, where, body)
 
 

@@ -148,7 +148,9 @@ def create_segment(list_id: str) -> Response:
 def list_segments(list_id: str) -> Response:
     with locked() as here:
         where = here.list(list_id)
-        return answer([{"ListID": where.id, "SegmentID": one.id, "Title": one.title} for one in where.segments.values()])
+        return answer(
+            [{"ListID": where.id, "SegmentID": one.id, "Title": one.title} for one in where.segments.values()]
+        )
 
 
 @routes.route("/segments/<segment_id>.json", methods=["GET", "PUT", "DELETE"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request
-from werkzeug.wrappers import Response as Plain
+from flask import Blueprint, Response, render_template, request
 
 from sandbox.campaign_monitor.account import List
 from sandbox.campaign_monitor.actions import act
@@ -100,10 +99,6 @@ def take_action() -> Response:
 
 
 @routes.get("/")
-def front() -> Plain:
-    return redirect("/sandbox/")
-
-
 @routes.get("/sandbox/")
 def page() -> str:
     here, asked = account(), request.args.get("q", "").strip().lower()

@@ -10,7 +10,10 @@ from sandbox.campaign_monitor.errors import CMError, unreadable
 
 TYPES = ("Text", "Number", "MultiSelectOne", "MultiSelectMany", "Date", "Country", "USState")
 MULTI = ("MultiSelectOne", "MultiSelectMany")
-GENERATED = {"Country": ["Australia", "New Zealand", "United Kingdom"], "USState": ["Alaska", "Ohio", "Texas"]}
+GENERATED = {
+    "Country": ["Australia", "New Zealand", "United Kingdom"],
+    "USState": ["Alaska", "Ohio", "Texas"],
+}
 DATE = re.compile(r"^(\d{4})[/-](\d\d?)[/-](\d\d?)$")
 NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 
@@ -149,7 +152,7 @@ def check_name(where: List, name: Any, but: Field | None = None) -> str:
     for other in where.fields:
         if other is not but and (other.name.lower() == name.lower() or other.key.lower() == key_of(name).lower()):
             raise CMError(255)
-    return name
+    return str(name)
 
 
 def check_options(kind: str, given: Any) -> list[str]:

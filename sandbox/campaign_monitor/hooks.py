@@ -25,7 +25,13 @@ class Hook:
 
     def document(self) -> dict[str, Any]:
         status = "Active" if self.active else "Deactivated"
-        return {"WebhookID": self.id, "Events": self.events, "Url": self.url, "Status": status, "PayloadFormat": "Json"}
+        return {
+            "WebhookID": self.id,
+            "Events": self.events,
+            "Url": self.url,
+            "Status": status,
+            "PayloadFormat": "Json",
+        }
 
 
 def create(account: Account, where: List, body: dict[str, Any]) -> Hook:
@@ -42,7 +48,12 @@ def create(account: Account, where: List, body: dict[str, Any]) -> Hook:
 
 
 def event(where: List, kind: str, one: Subscriber, old: str = "") -> dict[str, Any]:
-    shown: dict[str, Any] = {"Type": kind, "Date": local(int(time.time())), "EmailAddress": one.email, "Name": one.name}
+    shown: dict[str, Any] = {
+        "Type": kind,
+        "Date": local(int(time.time())),
+        "EmailAddress": one.email,
+        "Name": one.name,
+    }
     if kind == "Subscribe":
         shown["SignupIPAddress"] = "203.0.113.9"
     else:

@@ -91,13 +91,18 @@ def suppression_list(client_id: str) -> Response:
     with locked() as here:
         held = here.client(client_id).suppressed.values()
         by, down = paging.order(("email", "date"), "email")
-        rows = sorted(held, key=lambda one: one[0].lower() if by == "email" else one[2])  # type: ignore[arg-type,return-value]
+        rows = sorted(held, key=lambda one: one[0].lower() if by == "email" else one[2])
         return answer(paging.page(rows, by, down, suppressed))
 
 
 def suppressed(one: tuple[str, str, float]) -> dict[str, Any]:
     email, reason, since = one
-    return {"SuppressionReason": reason, "EmailAddress": email, "Date": local(int(since)), "State": "Suppressed"}
+    return {
+        "SuppressionReason": reason,
+        "EmailAddress": email,
+        "Date": local(int(since)),
+        "State": "Suppressed",
+    }
 
 
 @routes.post("/clients/<client_id>/suppress.json")
@@ -185,7 +190,12 @@ def stats(list_id: str) -> Response:
             "TotalDeleted": counts["Deleted"],
             "TotalBounces": counts["Bounced"],
         }
-        kinds = {"NewActiveSubscribers": "Active", "Unsubscribes": "Unsubscribed", "Deleted": "Deleted", "Bounces": "Bounced"}
+        kinds = {
+            "NewActiveSubscribers": "Active",
+            "Unsubscribes": "Unsubscribed",
+            "Deleted": "Deleted",
+            "Bounces": "Bounced",
+        }
         for name, state in kinds.items():
             moments = [one.joined if state == "Active" else one.since for one in where.in_state(state, "email")]
             for span, (start, end) in spans.items():

@@ -1,4 +1,4 @@
-"""OAuth 2.0 as Campaign Monitor speaks it: `type`, commas between scopes, JSON errors (contract §1.2, §1.3)."""
+"""OAuth 2.0 as Campaign Monitor speaks it: `type`, scopes with commas (contract §1.2, §1.3)."""
 
 from __future__ import annotations
 
@@ -134,9 +134,14 @@ def exchange(here: Account, given: Any) -> Response:
     client_id = given.get("client_id", "")
     if not client_id or SECRETS.get(client_id, given.get("client_secret")) != given.get("client_secret"):
         return failure(here, "invalid_client", "Client id or secret is wrong")
-    grant = here.tokens.get(given.get("code", ""))
-    right = grant and grant.kind == "code" and grant.alive and grant.expires > time.time()
-    if not right or (grant.client_id, grant.redirect_uri) != (client_id, given.get("redirect_uri")):
+    grant: Grant | None = here.tokens.get(given.get("code", ""))
+    if (
+        grant is None
+        or grant.kind != "code"
+        or not grant.alive
+        or grant.expires < time.time()
+        or (grant.client_id, grant.redirect_uri) != (client_id, given.get("redirect_uri"))
+    ):
         return failure(here, "invalid_grant", "Specified code was invalid or expired")
     grant.alive = False
     return pair(here, client_id)

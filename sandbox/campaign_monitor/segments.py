@@ -13,8 +13,14 @@ from sandbox.campaign_monitor.fields import MULTI, NUMBER, Field, lookup
 Rule = tuple[str, str]  # RuleType, Clause
 Test = Callable[[Subscriber], bool]
 CLAUSE = re.compile(r"^([A-Z_]+)(?: (.*))?$", re.DOTALL)
-CAMPAIGN = ("CampaignOpened", "CampaignClickedAny", "CampaignClickedSpecific", "CampaignNotClickedSpecific")
-CAMPAIGN += ("CampaignOpenedNoClick", "CampaignNotOpened")
+CAMPAIGN = (
+    "CampaignOpened",
+    "CampaignClickedAny",
+    "CampaignClickedSpecific",
+    "CampaignNotClickedSpecific",
+    "CampaignOpenedNoClick",
+    "CampaignNotOpened",
+)
 BARE = {"PROVIDED", "NOT_PROVIDED"}
 SAME = {"EQUALS", "NOT_EQUALS"}
 VERBS = {  # by kind of field: the verbs it takes, and the code for any other

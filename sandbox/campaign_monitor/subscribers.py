@@ -58,6 +58,8 @@ def refusal(account: Account, entry: Entry) -> int:
 
 def inactive(where: List, email: str, person: Subscriber | None) -> int:
     """204 to 208 when `Resubscribe: false` leaves this address out, else 0."""
+    if person and person.state in ("Unsubscribed", "Bounced"):
+        return NOT_ADDED[person.state]
     if where.spans_client and email.lower() in where.client.suppressed:
         return 204
     return NOT_ADDED.get(person.state, 0) if person else 0
@@ -102,7 +104,13 @@ def put(
     changed = details(person, entry)
     changed |= fields.write(person, entry.get("CustomFields") or (), table, clearing, merge)
     person.written = now
-    account.note(where, person, "added" if new else "restored" if restored else "updated", new or restored or changed, now)
+    account.note(
+        where,
+        person,
+        "added" if new else "restored" if restored else "updated",
+        new or restored or changed,
+        now,
+    )
     if account.postman:
         account.postman.tell(where, "Subscribe" if new or restored else "Update", person)
     return new
@@ -129,7 +137,7 @@ def add(account: Account, where: List, entry: Entry) -> str:
     check_consent(entry)
     if code := refusal(account, entry):
         raise CMError(code)
-    email, now = entry["EmailAddress"].strip(), time.time()
+    email, now = str(entry["EmailAddress"]).strip(), time.time()
     person = where.get(email)
     waiting = any(one["EmailAddress"].strip().lower() == email.lower() for _, one in where.queue)
     if too_quick(account, person, now) or (account.faults.get("throttle_s") and waiting):
@@ -199,7 +207,7 @@ def import_people(account: Account, where: List, body: dict[str, Any]) -> dict[s
     merge, reports = bool(account.faults.get("msm_merge")), account.faults.get("import_reports_inactive")
     every = account.faults.get("partial_every") or 0
     nth, nth_code = (every["every"], every["code"]) if isinstance(every, dict) else (int(every), 1)
-    seen: dict[str, str] = {}
+    seen: set[str] = set()
     failures: list[dict[str, Any]] = []
     twice: list[str] = []
     counts = {"new": 0, "old": 0}
@@ -207,17 +215,18 @@ def import_people(account: Account, where: List, body: dict[str, Any]) -> dict[s
     for place, entry in enumerate(entries, 1):
         email = (entry.get("EmailAddress") or "").strip()
         low = email.lower()
-        if low in seen:
-            twice.append(email)
+        first = low not in seen
+        if first:
+            seen.add(low)
         else:
-            seen[low] = email
+            twice.append(email)
         code = refusal(account, entry) or (nth_code if nth and place % nth == 0 else 0)
         person = where.people.get(low)
         if not code and throttled and too_quick(account, person, now):
             code = 429
         if not code and not resubscribe and (left_out := inactive(where, email, person)):
             if not reports:
-                counts["old"] += 1  # silently: the person stays as they are
+                counts["old"] += first  # silently: the person stays as they are
                 continue
             code = left_out
         if code:
@@ -225,7 +234,7 @@ def import_people(account: Account, where: List, body: dict[str, Any]) -> dict[s
         elif put(account, where, entry, now, table, True, merge):
             counts["new"] += 1
         else:
-            counts["old"] += low in seen and email not in twice
+            counts["old"] += first
     result = {
         "FailureDetails": failures,
         "TotalUniqueEmailsSubmitted": len(seen),

@@ -13,9 +13,7 @@ from sandbox.ehq.site import Site
 __all__ = ["Site", "create_app"]
 
 
-def create_app(
-    people: int = 2000, seed: int = 1, host: str = "haveyoursay.example.gov.au", **faults: Any
-) -> Flask:
+def create_app(people: int = 2000, seed: int = 1, host: str = "haveyoursay.example.gov.au", **faults: Any) -> Flask:
     """A site with invented people; its state is at `app.extensions["sandbox"]`, a `Site`."""
     app = control.new_app(__name__)
     site = Site(people, seed, host)

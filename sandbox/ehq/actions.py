@@ -46,7 +46,11 @@ def _to_people(site: Site, name: str, wanted: Wanted, count: int) -> tuple[list[
         return people, [
             (
                 "participant.deleted",
-                {"type": "users", "id": str(one.id), "attributes": {"email": one.email, "updated-at": iso(site.now())}},
+                {
+                    "type": "users",
+                    "id": str(one.id),
+                    "attributes": {"email": one.email, "updated-at": iso(site.now())},
+                },
                 None,
             )
             for one in people
@@ -135,7 +139,11 @@ def _change_email(site: Site, person: Person, wanted: Wanted) -> Told:
     if site.find(email=new):
         raise Refused("this address is taken")
     person.unconfirmed_email = new
-    return _confirm_email(site, person, wanted) if wanted.get("confirmed") else ("participant.updated", {"unconfirmed-email": None})
+    return (
+        _confirm_email(site, person, wanted)
+        if wanted.get("confirmed")
+        else ("participant.updated", {"unconfirmed-email": None})
+    )
 
 
 def _confirm_email(site: Site, person: Person, wanted: Wanted) -> Told:

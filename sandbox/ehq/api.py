@@ -115,9 +115,7 @@ def list_groups() -> Response:
     with here.lock:
         page, size, start = window(len(here.groups))
         groups = list(here.groups.values())
-        return listing(
-            [group_resource(one) for one in groups[start : start + size]], None, page, size, len(groups)
-        )
+        return listing([group_resource(one) for one in groups[start : start + size]], None, page, size, len(groups))
 
 
 def number(name: str, default: int) -> int:
@@ -149,7 +147,9 @@ def listing(data: list[Any], included: list[Any] | None, page: int, size: int, t
     if not faults.get("no_meta"):
         short = faults.get("shrink_total", 0)
         told = max(0, total - (total // 2 if short is True else int(short)))
-        document["meta"] = here.spell({"total": told, "total-pages": max(pages, 1) if told == total else -(-told // size)})
+        document["meta"] = here.spell(
+            {"total": told, "total-pages": max(pages, 1) if told == total else -(-told // size)}
+        )
     if not faults.get("no_links"):
         query = {**request.args.to_dict(), "page": page + 1, "per_page": size}
         document["links"] = {"next": f"{request.base_url}?{urlencode(query)}" if page < pages else None}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, redirect, render_template, request
-from werkzeug.wrappers import Response as Plain
+from flask import Blueprint, Response, render_template, request
 
 from sandbox.control import Refused, answer, body
 from sandbox.ehq.actions import act
@@ -77,16 +76,12 @@ def people() -> Response:
 
 
 @routes.get("/")
-def front() -> Plain:
-    return redirect("/sandbox/")
-
-
 @routes.get("/sandbox/")
 def page() -> str:
     here, asked = site(), request.args.get("q", "").strip().lower()
     with here.lock:
         everyone = here.memberships(here.order)
-        sizes = {id: 0 for id in here.groups}
+        sizes = dict.fromkeys(here.groups, 0)
         for groups in everyone:
             for group in groups:
                 sizes[group.id] += 1

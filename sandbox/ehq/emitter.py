@@ -120,9 +120,7 @@ class Emitter:
         """Try once; the seconds to wait before the next try, or None when it is over."""
         hook = self.webhook
         at = int(time.time() + float(self.faults.get("clock_skew_s", 0)))
-        proof = headers(
-            hook.profile, hook.secret, delivery.id, delivery.type, at, delivery.body, hook.header
-        )
+        proof = headers(hook.profile, hook.secret, delivery.id, delivery.type, at, delivery.body, hook.header)
         delivery.attempts += 1
         wait = min(0.2 * 2 ** (delivery.attempts - 1), 10.0)
         try:

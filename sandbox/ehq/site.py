@@ -119,9 +119,7 @@ class Site:
 
     # events
 
-    def tell(
-        self, type: str, data: dict[str, Any] | None, previous: dict[str, Any] | None = None
-    ) -> dict[str, str]:
+    def tell(self, type: str, data: dict[str, Any] | None, previous: dict[str, Any] | None = None) -> dict[str, str]:
         """Send one event (contract §5.3) to the webhook; `{"id", "type"}` of what was sent."""
         event = f"evt_{uuid4().hex[:20]}"
         envelope: dict[str, Any] = {

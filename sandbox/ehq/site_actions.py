@@ -32,9 +32,7 @@ def _group(site: Site, wanted: Wanted, fixed: bool = False) -> Group:
     """By `group` (id or name); left out: any (for members: any with a fixed set)."""
     asked = wanted.get("group")
     for group in site.groups.values():
-        if (asked is None or str(asked) in (str(group.id), group.name)) and not (
-            fixed and "members" not in group.rule
-        ):
+        if (asked is None or str(asked) in (str(group.id), group.name)) and not (fixed and "members" not in group.rule):
             return group
     raise Refused("no such group" + (" with a fixed set of members" if fixed else ""))
 
