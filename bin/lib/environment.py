@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from honcho.environ import parse
@@ -45,8 +46,9 @@ def environment(data: Path, demo: bool) -> dict[str, str]:
     for name, value in defaults.items():
         if name not in made and f"{name}_FILE" not in made:
             made[name] = value
-    if address := running(data).get("address"):
-        made.setdefault("RELAY_BASE_URL", address)
+    if told := running(data):
+        made.setdefault("RELAY_BASE_URL", told["address"])
+        made |= told["simulated"]
     return made
 
 
@@ -133,7 +135,7 @@ def only_copy(data: Path) -> Iterator[Path]:
         file.truncate(0)
 
 
-def running(data: Path) -> dict[str, str]:
+def running(data: Path) -> dict[str, Any]:
     """What the running copy wrote about itself; empty when none runs, or when it still starts."""
     try:
         told = json.loads((data / RUNNING).read_text())

@@ -42,6 +42,7 @@ class One:
     name: str
     process: "subprocess.Popen[bytes]"
     patience: float
+    printing: threading.Thread | None = None
 
 
 class Processes:
@@ -60,8 +61,9 @@ class Processes:
         env: Mapping[str, str] | None = None,
         patience: float = 10,
         terminal: bool = False,
-    ) -> "subprocess.Popen[bytes]":
-        """`patience`: seconds it gets between SIGTERM and SIGKILL. `terminal`: it writes there itself."""
+        watched: bool = True,
+    ) -> "One":
+        """`patience`: seconds from SIGTERM to SIGKILL. `terminal`: it writes there itself. `watched`: see `ended`."""
         process = subprocess.Popen(
             command,
             env=env,
@@ -74,16 +76,18 @@ class Processes:
         one = One(name, process, patience)
         self._all.append(one)
         if process.stdout:
-            threading.Thread(target=self._print, args=(one, next(self._colours)), daemon=True).start()
-        threading.Thread(target=self._watch, args=(one,), daemon=True).start()
-        return process
+            one.printing = threading.Thread(target=self._print, args=(one, next(self._colours)), daemon=True)
+            one.printing.start()
+        if watched:
+            threading.Thread(target=self._watch, args=(one,), daemon=True).start()
+        return one
 
     def run(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> int:
-        """Start, wait for its end, return its exit status."""
-        process = self.start(name, command, env)
-        status = process.wait()
-        self._all.pop()
-        self._ended.get()
+        """Start, wait for its end and its last line, return its exit status."""
+        one = self.start(name, command, env, watched=False)
+        status = one.process.wait()
+        if one.printing:
+            one.printing.join(timeout=2)
         return status
 
     def ended(self, wait: float | None = None) -> Ended | None:

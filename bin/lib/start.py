@@ -105,10 +105,12 @@ class Start:
             env.setdefault("RELAY_BASE_URL", address)
             # gunicorn.conf.py listens to the world, as a Procfile in production must; here it shall not.
             env["GUNICORN_CMD_ARGS"] = f"{env.get('GUNICORN_CMD_ARGS', '')} --bind {self.given.host}:{port}".strip()
-            simulated = self.simulators(env) if self.given.demo else {}
+            simulated = self.simulators() if self.given.demo else {}
+            instead = in_place_of_campaign_monitor(simulated)
+            env |= instead
             self.relay(env)
             self.wait_for(address, "/healthz", 60)
-            self.note.write_text(json.dumps({"pid": os.getpid(), "address": address}))
+            self.note.write_text(json.dumps({"pid": os.getpid(), "address": address, "simulated": instead}))
             self.tell(address, simulated)
             if simulated and not self.given.unconnected:
                 once = ["--once"] if self.given.once else []
@@ -129,18 +131,15 @@ class Start:
         for name in ORDER:
             self.processes.start(name, shell(commands[name]), env, PATIENCE[name])
 
-    def simulators(self, env: Env) -> dict[str, str]:
-        """Their addresses. The relay is told to take the second for Campaign Monitor."""
+    def simulators(self) -> dict[str, str]:
+        """Their addresses."""
         addresses = {}
         for kind, more in (("ehq", ["--people", str(self.given.people)]), ("campaign-monitor", [])):
             port = ports.any_free()
             command = [sys.executable, "-m", "sandbox", kind, "--port", str(port), *more]
-            self.processes.start("sandbox", command, env, patience=5)
+            self.processes.start("sandbox", command, patience=5)
             addresses[kind] = f"http://127.0.0.1:{port}"
             self.wait_for(addresses[kind], "/sandbox/", 60 + self.given.people / 1000)
-        env["CAMPAIGN_MONITOR_API_URL"] = f"{addresses['campaign-monitor']}/api/v3.3"
-        env["CAMPAIGN_MONITOR_OAUTH_URL"] = f"{addresses['campaign-monitor']}/oauth"
-        env["CAMPAIGN_MONITOR_CLIENT_ID"] = env["CAMPAIGN_MONITOR_CLIENT_SECRET"] = "sandbox"
         return addresses
 
     def wait_for(self, address: str, path: str, seconds: float) -> None:
@@ -176,6 +175,15 @@ class Start:
                 print("".join(deque(lines, maxlen=20)), end="", file=sys.stderr)
             text += f" The whole log: {self.log}"
         print(text, file=sys.stderr)
+
+
+def in_place_of_campaign_monitor(simulated: dict[str, str]) -> Env:
+    """The settings by which a demonstration, its command line included, never meets the real one."""
+    if not simulated:
+        return {}
+    address = simulated["campaign-monitor"]
+    urls = {"CAMPAIGN_MONITOR_API_URL": f"{address}/api/v3.3", "CAMPAIGN_MONITOR_OAUTH_URL": f"{address}/oauth"}
+    return {**urls, "CAMPAIGN_MONITOR_CLIENT_ID": "sandbox", "CAMPAIGN_MONITOR_CLIENT_SECRET": "sandbox"}
 
 
 def port_of(env: Env) -> int:
