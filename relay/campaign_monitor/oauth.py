@@ -21,7 +21,6 @@ from relay.campaign_monitor.wire import decode
 from relay.errors import NeedsPerson, Refused
 
 OAUTH_URL = "https://api.createsend.com/oauth"
-LIFETIME = 1209600.0  # seconds, when the answer does not say
 TIMEOUTS = (10.0, 30.0)  # seconds to connect, to read
 
 
@@ -141,7 +140,7 @@ def _tokens(session: requests.Session, oauth_url: str, form: dict[str, str], kep
         failed = failure(response.status_code, response.content, response.headers)
         raise error("oauth") if isinstance(failed, Refused) else failed
     try:
-        lifetime = float(answer.get("expires_in") or LIFETIME)
+        lifetime = float(answer.get("expires_in") or 14 * 86400)
         access: str = answer["access_token"]
         access.encode("ascii")  # no header carries anything else
         return Tokens(access, answer.get("refresh_token") or kept, time.time() + lifetime)

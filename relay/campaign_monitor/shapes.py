@@ -1,6 +1,7 @@
 """What calls take and give. Whatever could name or describe a person stays out of every repr."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -120,3 +121,23 @@ class Webhook:
     url: str
     events: tuple[str, ...]
     active: bool
+
+
+def fold_key(name_or_key: str) -> str:
+    """The form in which a field's name, key and key as read are one: lower case, no brackets, no spaces. Campaign
+    Monitor writes "[FavouriteColour]" in one answer and "Favourite Colour" in the next."""
+    return re.sub(r"[\[\]\s]", "", name_or_key).lower()
+
+
+def one_rule(rule_type: str, clause: str) -> Rules:
+    """The rules of a segment made with this one rule, as `Segment.rules` has them."""
+    return normal([[(rule_type, clause)]])
+
+
+def normal(groups: Iterable[Iterable[tuple[str, str]]]) -> Rules:
+    """Rules in a form in which two that mean the same are equal: fields folded, blanks single, order of no account."""
+    return tuple(
+        sorted(
+            {tuple(sorted({(fold_key(kind), " ".join(clause.split())) for kind, clause in group})) for group in groups}
+        )
+    )

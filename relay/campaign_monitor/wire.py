@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from relay.campaign_monitor.shapes import Entry, Field, Imported, Page, Rules, Segment, Subscriber
+from relay.campaign_monitor.shapes import Entry, Field, Imported, Page, Segment, Subscriber, fold_key, normal
 
 _UNREADABLE = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F, 0xFFFE, 0xFFFF])
 """Characters no XML document may hold: invisible to people, and 400 to Campaign Monitor (createsend-ruby#24)."""
@@ -31,12 +31,6 @@ def clean(text: str) -> str:
 def harmless(message: Any) -> str:
     """Campaign Monitor's own words, short and without anything that could be an address."""
     return re.sub(r"\S*@\S*", "…", message)[:200].strip() if isinstance(message, str) else ""
-
-
-def fold_key(name_or_key: str) -> str:
-    """The form in which a field's name, key and key as read are one: lower case, no brackets, no spaces. Campaign
-    Monitor writes "[FavouriteColour]" in one answer and "Favourite Colour" in the next."""
-    return re.sub(r"[\[\]\s]", "", name_or_key).lower()
 
 
 def subscribers(rows: Iterable[Mapping[str, Any]]) -> list[Subscriber]:
@@ -98,17 +92,3 @@ def custom_field(row: Mapping[str, Any]) -> Field:
 def segment(body: Mapping[str, Any]) -> Segment:
     groups = [[(rule["RuleType"], rule["Clause"]) for rule in group["Rules"]] for group in body.get("RuleGroups") or ()]
     return Segment(body["SegmentID"], body["Title"], int(body.get("ActiveSubscribers") or 0), normal(groups))
-
-
-def one_rule(rule_type: str, clause: str) -> Rules:
-    """The rules of a segment made with this one rule, as `Segment.rules` has them."""
-    return normal([[(rule_type, clause)]])
-
-
-def normal(groups: Iterable[Iterable[tuple[str, str]]]) -> Rules:
-    """Rules in a form in which two that mean the same are equal: fields folded, blanks single, order of no account."""
-    return tuple(
-        sorted(
-            {tuple(sorted({(fold_key(kind), " ".join(clause.split())) for kind, clause in group})) for group in groups}
-        )
-    )

@@ -7,8 +7,7 @@ import pytest
 import responses
 
 from relay.campaign_monitor.client import CampaignMonitor
-from relay.campaign_monitor.shapes import Client, Field, ListDetails, ListName, Segment, SegmentName, Webhook
-from relay.campaign_monitor.wire import one_rule
+from relay.campaign_monitor.shapes import Client, Field, ListDetails, ListName, Segment, SegmentName, Webhook, one_rule
 from relay.errors import Refused
 
 from .conftest import API

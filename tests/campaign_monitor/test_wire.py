@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.campaign_monitor.shapes import Entry, Subscriber
-from relay.campaign_monitor.wire import clean, decode, entry, fold_key, one_rule, segment, subscribers
+from relay.campaign_monitor.shapes import Entry, Subscriber, fold_key, one_rule
+from relay.campaign_monitor.wire import clean, decode, entry, segment, subscribers
 
 
 def test_a_field_is_the_same_by_name_key_and_key_as_read() -> None:

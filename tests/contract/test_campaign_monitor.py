@@ -12,13 +12,10 @@ import requests
 from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.oauth import ApiKey, OAuth, Tokens, authorize_url, exchange
 from relay.campaign_monitor.session import new_session
-from relay.campaign_monitor.shapes import STATES, Entry
-from relay.campaign_monitor.wire import one_rule
+from relay.campaign_monitor.shapes import STATES, Entry, one_rule
 from relay.errors import NeedsPerson, Refused, RetryLater
 from sandbox.campaign_monitor import create_app
 from sandbox.server import Server
-
-GROUPS = ("[Groups]", "Youth")
 
 
 @pytest.fixture
