@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from relay.campaign_monitor import wire
 from relay.campaign_monitor.http import Caller, nothing
 from relay.campaign_monitor.shapes import STATES, Entry, Imported, Page, Subscriber, Suppressed
+from relay.campaign_monitor.wire import clean
 
 MOST = 1000
 """People in one import (Code 209) and on one page (801)."""
@@ -20,7 +21,7 @@ class People(Caller):
             "GET",
             ("subscribers", list_id),
             lambda body: None if "Code" in body else wire.subscribers([body])[0],
-            params={"email": email, "includetrackingpreference": "true"},
+            params={"email": clean(email), "includetrackingpreference": "true"},
             expected=(203,),
         )
 
@@ -49,16 +50,16 @@ class People(Caller):
         """Change one person, whatever their state, address included. Refused "203": `old_email` is not on the list;
         "201": the new address is already."""
         body = {**wire.entry(entry), **QUIET}
-        self.call("update", "PUT", ("subscribers", list_id), nothing, params={"email": old_email}, body=body)
+        self.call("update", "PUT", ("subscribers", list_id), nothing, params={"email": clean(old_email)}, body=body)
 
     def delete(self, list_id: str, email: str) -> None:
         """From Active to Deleted: off the list, but neither suppressed nor erased. Refused "203": not on it."""
-        self.call("delete", "DELETE", ("subscribers", list_id), nothing, params={"email": email})
+        self.call("delete", "DELETE", ("subscribers", list_id), nothing, params={"email": clean(email)})
 
     def unsubscribe(self, list_id: str, email: str) -> None:
         """For good: it bars the address from every list of the client. Refused "203": not on this one."""
         path = ("subscribers", list_id, "unsubscribe")
-        self.call("unsubscribe", "POST", path, nothing, body={"EmailAddress": email})
+        self.call("unsubscribe", "POST", path, nothing, body={"EmailAddress": clean(email)})
 
     def page(self, list_id: str, state: str, page: int, size: int = MOST) -> Page[Subscriber]:
         """People in one of STATES, by address. Pages are cut from live data: who leaves in between shifts the rows."""

@@ -134,3 +134,14 @@ def test_who_is_not_on_the_list_cannot_leave_it(cm: CampaignMonitor, net: respon
     with pytest.raises(Refused) as caught:
         cm.delete(LIST, "a@example.com")
     assert caught.value.code == "203"
+
+
+def test_an_address_nobody_can_write_is_asked_for_without_a_crash(
+    cm: CampaignMonitor, net: responses.RequestsMock
+) -> None:
+    refuse(net, "GET", f"{API}/subscribers/{LIST}.json", 1)
+    refuse(net, "POST", f"{API}/subscribers/{LIST}/unsubscribe.json", 1)
+    with pytest.raises(Refused):
+        cm.subscriber(LIST, "ann\ud800@example.com")
+    with pytest.raises(Refused):
+        cm.unsubscribe(LIST, "ann\ud800@example.com")
