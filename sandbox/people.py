@@ -23,14 +23,11 @@ class Question:
     options: tuple[str, ...] = ()
 
 
-FIRST = (
-    "Althea Ben Chloe Dmitri Eilidh Farah Giulia Hamish Ines Jack Keiko Liam Mei Niamh Oliver Priya Quentin "
-    "Rosa Siobhan Tariq Una Viktor Wiremu Xin Yusuf Zoë André Bronwyn Caoimhe Dara Elif Fergus Grace Hùng"
-).split()
-LAST = (
-    "Abbott Brown Chen D'Souza Evans Fraser García Haddad Ivanova Jones Kaur Lee Müller Nguyễn O'Brien Papadopoulos "
-    "Quirke Rossi Singh Tanaka Underwood Vella Williams Xu Young Zhang Smith-Jones MacDonald Ødegård Taufa"
-).split()
+FIRST_NAMES = """Althea Ben Chloe Dmitri Eilidh Farah Giulia Hamish Ines Jack Keiko Liam Mei Niamh Oliver Priya
+Quentin Rosa Siobhan Tariq Una Viktor Wiremu Xin Yusuf Zoë André Bronwyn Caoimhe Dara Elif Fergus Grace Hùng"""
+LAST_NAMES = """Abbott Brown Chen D'Souza Evans Fraser García Haddad Ivanova Jones Kaur Lee Müller Nguyễn O'Brien
+Papadopoulos Quirke Rossi Singh Tanaka Underwood Vella Williams Xu Young Zhang Smith-Jones MacDonald Ødegård Taufa"""
+FIRST, LAST = FIRST_NAMES.split(), LAST_NAMES.split()
 SUBURBS = (
     "Carlton",
     "Brunswick East",

@@ -44,12 +44,10 @@ def page(rows: list[Any], by: str, down: bool, show: Callable[[Any], dict[str, A
     number = whole("page", 1, 1, 10**9, 800)
     size = whole("pagesize", 1000, 10, 1000, 801)
     start, total = (number - 1) * size, len(rows)
-    if down:
-        chosen = rows[max(0, total - start - size) : max(0, total - start)][::-1]
-    else:
-        chosen = rows[start : start + size]
+    first = max(0, total - start - size) if down else start
+    chosen = rows[first : max(0, total - start) if down else start + size]
     return {
-        "Results": [show(one) for one in chosen],
+        "Results": [show(one) for one in (reversed(chosen) if down else chosen)],
         "ResultsOrderedBy": by,
         "OrderDirection": "desc" if down else "asc",
         "PageNumber": number,

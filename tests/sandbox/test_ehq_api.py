@@ -119,7 +119,7 @@ def test_the_passing_of_days_alone_changes_a_group(ehq: Any) -> None:
         ("fail_pages", [2], 2, {"status": 403}),
         ("status_429_every", 1, 1, {"status": 429, "retry": "1"}),
         ("html", True, 1, {"status": 200, "html": True}),
-        ("endless", True, 9, {"rows": 100, "next": True}),
+        ("endless", True, 10, {"rows": 100, "next": True}),
         ("same_page", True, 3, {"first": "1001"}),
         ("page_cap", 7, 1, {"rows": 7}),
         ("no_meta", True, 1, {"meta": False}),

@@ -125,7 +125,9 @@ def test_whoever_moves_into_a_group_is_told_of(hooked: Any, inbox: Any) -> None:
 
 def test_a_member_event_names_at_most_500(hooked: Any) -> None:
     hooked.act("register", count=600, role="participant", silent=True, tags=[])
-    ids = [one["id"] for one in hooked.sandbox("people.json")["people"] if one["attributes"]["role-name"] != "site_admin"]
+    ids = [
+        one["id"] for one in hooked.sandbox("people.json")["people"] if one["attributes"]["role-name"] != "site_admin"
+    ]
     assert len(hooked.act("group_add", id=ids)["events"]) == 2
 
 

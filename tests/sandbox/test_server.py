@@ -24,7 +24,8 @@ def test_a_connection_is_kept_and_answers_quickly(ehq: Any) -> None:
         ehq.get("/groups")
     assert time.perf_counter() - started < 1.5  # Nagle's algorithm alone would make it 2 s
     pools = ehq.session.get_adapter(ehq.url).poolmanager.pools
-    assert pools[pools.keys()[0]].num_connections == 1
+    (only,) = pools.keys()
+    assert pools[only].num_connections == 1
 
 
 def test_it_closes_at_once_though_clients_keep_connections_open() -> None:
@@ -38,7 +39,9 @@ def test_it_closes_at_once_though_clients_keep_connections_open() -> None:
 
 
 def test_a_request_body_in_chunks_is_read_whole(ehq: Any) -> None:
-    reply = ehq.call("POST", "/tokens", data=iter([b'{"data":{"attributes":{"login":"sandbox",', b'"password":"sandbox"}}}']))
+    reply = ehq.call(
+        "POST", "/tokens", data=iter([b'{"data":{"attributes":{"login":"sandbox",', b'"password":"sandbox"}}}'])
+    )
     assert reply.status_code == 200
     assert ehq.get("/groups")["data"]  # and the next request on that connection is understood
 
