@@ -89,7 +89,7 @@ class Server:
         self._server = make_server(host, port, app, threaded=True, request_handler=Handler)
         open_sockets(self._server)
         self.host, self.port = host, int(self._server.server_port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     @property
     def url(self) -> str:

@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from sandbox import control
-from sandbox.campaign_monitor import api, console, gate, lists, oauth
+from sandbox.campaign_monitor import api, console, gate, lists, oauth, structure
 from sandbox.campaign_monitor.account import Account
 from sandbox.campaign_monitor.errors import CMError
 from sandbox.campaign_monitor.hooks import Postman
@@ -24,7 +24,7 @@ def create_app(**faults: Any) -> Flask:
     account.postman = Postman(account)
     app.extensions["sandbox"] = account
     control.install(app, account.faults, account.calls)
-    for part in (gate, oauth, api, lists, console):
+    for part in (gate, oauth, api, structure, lists, console):
         app.register_blueprint(part.routes)
 
     @app.errorhandler(HTTPException)

@@ -79,7 +79,7 @@ def arrivals() -> Response:
 def violations() -> Response:
     """What a careful client never does: one flag for each kind, and the cases."""
     cases = list(account().violations)
-    kinds = ("concurrent_imports", "bulk_resubscribe", "reactivated")
+    kinds = ("concurrent_imports", "bulk_resubscribe", "reactivated", "moved_onto_suppressed")
     flags = {kind: any(case["kind"] == kind for case in cases) for kind in kinds}
     return answer({"any": bool(cases), **flags, "violations": cases})
 

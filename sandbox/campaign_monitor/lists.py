@@ -10,9 +10,9 @@ from flask import Blueprint, Response, request
 
 from sandbox.campaign_monitor import paging
 from sandbox.campaign_monitor.account import TIME_ZONE, ZONE, Client, List, local
-from sandbox.campaign_monitor.api import empty, locked
 from sandbox.campaign_monitor.errors import CMError, unreadable
 from sandbox.campaign_monitor.gate import body
+from sandbox.campaign_monitor.state import empty, locked
 from sandbox.control import answer
 
 routes = Blueprint("lists", __name__, url_prefix="/api/v3.3")

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+import requests
 
 
 def states(cm: Any) -> dict[str, int]:
@@ -158,12 +159,19 @@ def test_resubscribe_in_bulk_is_written_down(cm: Any) -> None:
     assert cm.sandbox("violations.json", method="DELETE")["any"] is False
 
 
+def test_moving_someone_onto_a_suppressed_address_is_written_down(cm: Any) -> None:
+    cm.load("a@example.com", "b@example.com")
+    cm.act("unsubscribe", email="a@example.com")
+    cm.put("a@example.com", EmailAddress="c@example.com")
+    assert cm.sandbox("violations.json")["any"] is False
+    cm.put("b@example.com", EmailAddress="a@example.com")
+    assert cm.sandbox("violations.json")["moved_onto_suppressed"] is True
+
+
 def test_two_imports_at_once_are_written_down(cm: Any, entry: Any) -> None:
     cm.faults(import_s_per_1000=200)
     sent = {"Subscribers": [entry("a@example.com")]}
     path = f"{cm.root}/subscribers/{cm.list}/import.json"
-    import requests
-
     both = [
         threading.Thread(target=lambda: requests.post(path, json=sent, auth=("sandbox", "x"), timeout=5))
         for _ in range(2)

@@ -1,0 +1,37 @@
+"""The faults and switches of the simulator: what the contract knows to happen, and what nobody knows yet."""
+
+FAULTS = {
+    "latency_ms": "every API call takes this much longer",
+    "import_s_per_1000": "an import takes this many seconds for 1,000 people, in proportion",
+    "status": "every API call answers this status",
+    "code": "every API call answers 400 with this Code",
+    "drop_connection": 'the connection closes without an answer ("after": once the call was obeyed)',
+    "timeout_s": "the call is obeyed, its answer waits this long",
+    "html_500": "every API call answers an HTML page with status 500",
+    "only_paths": "the faults above strike only where this expression matches the path",
+    "bom": "bodies begin with a byte order mark",
+    "token_revoked": 'tokens issued so far are revoked, 122 ("always": later ones too)',
+    "token_expired": 'tokens issued so far are expired, 121 ("always": later ones too)',
+    "token_lifetime_s": "tokens live this long (default 1209600)",
+    "rotate_refresh": "a refresh issues a new refresh token and the old one dies (default true)",
+    "oauth_error_status": "status of errors from /oauth/token (default 400)",
+    "oauth_auto": '"allow" or "deny": the consent page answers by itself',
+    "clients": "how many clients the account has (default 1)",
+    "list_deleted": "every list is unknown, 101",
+    "field_limit": "most custom fields on a list",
+    "segment_limit": "most segments on a list, then 283",
+    "segment_busy": "segment calls answer 278 and 287 in turn (a number: so many of them)",
+    "refuse": "{address: Code} refused when added, updated or imported",
+    "partial_every": 'every n-th person of an import fails with Code 1 (or {"every": n, "code": c})',
+    "options_drop_rules": "changing a field's options drops segment rules on it (default true)",
+    "msm_merge": "added and imported options join those held, instead of replacing them",
+    "import_reports_inactive": "an import reports 204 to 208 for people it does not add (default true)",
+    "queue_delay_s": "seconds until one person added by POST is visible (default 0.5)",
+    "throttle_s": "the same address written twice within this many seconds: 429",
+}
+DEFAULTS = {
+    "rotate_refresh": True,
+    "options_drop_rules": True,
+    "import_reports_inactive": True,
+    "queue_delay_s": 0.5,
+}
