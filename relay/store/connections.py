@@ -34,6 +34,7 @@ class Connection:
     held_until: float | None
     held_times: int
     segments_due: bool
+    remap_due: bool
     next_run_at: float | None
 
     @property

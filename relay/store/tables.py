@@ -27,6 +27,7 @@ connections = sa.Table(
     sa.Column("held_until", Time, comment="nothing is written to CM before this; forgotten at the first success"),
     sa.Column("held_times", sa.Integer, nullable=False, server_default="0"),
     sa.Column("segments_due", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("remap_due", sa.Boolean, nullable=False, server_default=sa.false(), comment="compare everybody again"),
     sa.Column("next_run_at", Time),
 )
 
@@ -51,6 +52,7 @@ participants = sa.Table(
     sa.Column("cm_name", sa.Text),
     sa.Column("cm_fields", sa.JSON, nullable=False),
     sa.Column("cm_seen_run", Id),
+    sa.Column("cm_written_at", Time, comment="a read that was asked for earlier says nothing new"),
     # What we did and what waits.
     sa.Column("put_at", Time, comment="set before CM is first asked to hold them: from then on they are ours"),
     sa.Column("removed_at", Time, comment="set before we remove them, only while CM says Active"),

@@ -1,0 +1,110 @@
+"""The command line: `relay …`. Standard output is for answers, standard error for progress and messages.
+
+Exit codes: 0 done, 1 it could not, 2 wrong usage, 3 needs a person.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import orjson
+
+from relay.cli import commands
+from relay.cli.show import show
+from relay.errors import Invalid, NeedsPerson, RelayError
+from relay.wiring import wire
+
+Parser = argparse.ArgumentParser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given  # wherever it stands
+    options = parser().parse_args([word for word in given if word != "--json"])
+    try:
+        parts = wire()
+        answer, code = options.act(parts, options)
+    except RelayError as error:
+        if as_json:
+            print(orjson.dumps({"error": error.message, "remedy": error.remedy, "code": error.code}).decode())
+        print(f"relay: {error}", file=sys.stderr)
+        return 2 if isinstance(error, Invalid) else 3 if isinstance(error, NeedsPerson) else 1
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if as_json:
+        print(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+    else:
+        show(answer)
+    return int(code)
+
+
+def parser() -> Parser:
+    top = Parser(prog="relay", description="Keeps a Campaign Monitor list in step with an EngagementHQ site.")
+    top.epilog = "Every command takes --json: standard output is then exactly one JSON document."
+    sub = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(parent: "argparse._SubParsersAction[Parser]", name: str, act: object, text: str) -> Parser:
+        made = parent.add_parser(name, help=text, description=text)
+        made.set_defaults(act=act)
+        return made
+
+    command(sub, "migrate", commands.migrate, "Bring the database to this version.")
+    command(sub, "check", commands.check, "Ask everything the relay needs whether it answers.")
+
+    connection = sub.add_parser("connection", help="Add, change and list connections.").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    add = command(connection, "add", commands.add, "Connect an EHQ site to a Campaign Monitor list.")
+    add.add_argument("--name", required=True)
+    add.add_argument("--ehq-url", required=True, help="address of the site")
+    add.add_argument("--ehq-token", help="API key (X-API-Token)")
+    add.add_argument("--ehq-login", help="log-in of a site administrator")
+    add.add_argument("--ehq-password")
+    add.add_argument("--cm-api-key", help="API key of the Campaign Monitor account or client")
+    add.add_argument("--cm-client-id", help="needed when the account has several clients")
+    which = add.add_mutually_exclusive_group()
+    which.add_argument("--list-name", help="of the list to create (default: the connection's name)")
+    which.add_argument("--list-id", help="an existing list; people the relay did not put there are left alone")
+    configure = command(connection, "configure", commands.configure, "Replace a connection's rules by a JSON document.")
+    configure.add_argument("connection", metavar="C")
+    configure.add_argument("file", metavar="FILE", help="- for standard input")
+    command(connection, "list", commands.list_connections, "All connections.")
+    for name, act, text in (
+        ("show", commands.show_connection, "One connection with its rules."),
+        ("pause", commands.pause, "Write nothing more, except that leavers leave."),
+        ("resume", commands.resume, "Go on after a pause or a problem."),
+        ("rotate-secret", commands.rotate_secret, "A new webhook secret; the old one stays valid for a day."),
+        ("remove", commands.remove, "Forget the connection and everyone in it; the list stays."),
+    ):
+        command(connection, name, act, text).add_argument("connection", metavar="C")
+
+    reconcile = command(sub, "reconcile", commands.reconcile, "Start a run, or join the one under way.")
+    reconcile.add_argument("connection", metavar="C")
+    reconcile.add_argument("--dry-run", action="store_true", help="write nothing to Campaign Monitor; show what would be")
+    reconcile.add_argument("--wait", action="store_true", help="show progress and print the counts")
+
+    status = command(sub, "status", commands.status, "Who waits, who is refused, how the last run went.")
+    status.add_argument("connection", metavar="C", nargs="?")
+
+    person = command(sub, "person", commands.person, "Why is this person on the list, or not?")
+    person.add_argument("connection", metavar="C")
+    person.add_argument("who", metavar="EMAIL|ID")
+
+    deliveries = command(sub, "deliveries", commands.deliveries, "What arrived.")
+    deliveries.add_argument("connection", metavar="C")
+    deliveries.add_argument("--state", choices=("waiting", "applied", "quarantined"))
+    deliveries.add_argument("--since", help="ISO 8601 time, or a span such as 2h or 3d")
+    deliveries.add_argument("--limit", type=int, default=50)
+
+    replay = command(sub, "replay", commands.replay, "Apply deliveries once more.")
+    replay.add_argument("connection", metavar="C")
+    chosen = replay.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--delivery", metavar="ID")
+    chosen.add_argument("--state", choices=("applied", "quarantined"))
+    chosen.add_argument("--since")
+    replay.add_argument("--dry-run", action="store_true", help="only say how many")
+
+    command(sub, "rebuild-queue", commands.rebuild_queue, "Ring again for everything that waits.")
+    return top

@@ -1,0 +1,200 @@
+"""One function a command: (answer for people or --json, exit code)."""
+
+import argparse
+import re
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from relay.cli.watch import watch
+from relay.errors import Invalid, RelayError
+from relay.store import connections, deliveries as arrivals, migrate as schema, runs
+from relay.sync import check as checks, connect, explain, status as reports, work
+from relay.sync.parts import Parts
+
+Answer = tuple[Any, int]
+Options = argparse.Namespace
+ENDS = {"completed": 0, "incomplete": 1, "stopped": 1, "braked": 3, "needs_person": 3}
+
+
+def migrate(parts: Parts, _: Options) -> Answer:
+    return {"migrated": True, "version": schema.upgrade(parts.database)}, 0
+
+
+def check(parts: Parts, _: Options) -> Answer:
+    found = checks.check(parts)
+    return {"checks": found}, 0 if all(item["ok"] for item in found) else 1
+
+
+def add(parts: Parts, options: Options) -> Answer:
+    if options.ehq_token:
+        credential = {"token": options.ehq_token}
+    elif options.ehq_login and options.ehq_password:
+        credential = {"login": options.ehq_login, "password": options.ehq_password}
+    else:
+        raise Invalid("EHQ needs a key or a log-in.", remedy="Give --ehq-token, or --ehq-login and --ehq-password.")
+    wish = connect.Wish(
+        name=options.name,
+        ehq_url=options.ehq_url,
+        ehq_credential=credential,
+        cm_api_key=options.cm_api_key,
+        cm_client_id=options.cm_client_id,
+        list_name=options.list_name,
+        list_id=options.list_id,
+    )
+    return connect.add(parts, wish), 0
+
+
+def configure(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    try:
+        text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text()
+        document = orjson.loads(text)
+    except OSError as error:
+        raise Invalid(f"{options.file} cannot be read ({error.strerror}).") from None
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"{options.file} is not JSON: {error}.", remedy="Nothing was changed.") from None
+    if not isinstance(document, dict):
+        raise Invalid("The document must be a JSON object.", remedy="Nothing was changed.")
+    rules = connect.configure(parts, connection, document)
+    return {"connection": connection.id, "rules": rules.model_dump(mode="json")}, 0
+
+
+def list_connections(parts: Parts, _: Options) -> Answer:
+    with parts.database.read() as tx:
+        everyone = connections.everyone(tx)
+    return [{"connection": c.id, "name": c.name, "state": c.state, "ehq_url": c.ehq_url, "list": c.cm_list_name} for c in everyone], 0
+
+
+def show_connection(parts: Parts, options: Options) -> Answer:
+    c = parts.connection(options.connection)
+    return {
+        "connection": c.id,
+        "name": c.name,
+        "state": c.state,
+        "problem": c.problem,
+        "ehq_url": c.ehq_url,
+        "cm_client_id": c.cm_client_id,
+        "list_id": c.cm_list_id,
+        "list_name": c.cm_list_name,
+        "webhook_url": connect.webhook_url(parts, c.id),
+        "webhook_secrets": len(parts.vault.unlock(c.webhook_secrets)),
+        "next_run": c.next_run_at,
+        "rules": c.rules.model_dump(mode="json"),
+    }, 0
+
+
+def pause(parts: Parts, options: Options) -> Answer:
+    connect.pause(parts, parts.connection(options.connection))
+    return {"connection": options.connection, "state": "paused"}, 0
+
+
+def resume(parts: Parts, options: Options) -> Answer:
+    connect.resume(parts, parts.connection(options.connection))
+    return {"connection": options.connection, "state": "on"}, 0
+
+
+def rotate_secret(parts: Parts, options: Options) -> Answer:
+    return connect.rotate_secret(parts, parts.connection(options.connection)), 0
+
+
+def remove(parts: Parts, options: Options) -> Answer:
+    return connect.remove(parts, parts.connection(options.connection)), 0
+
+
+def reconcile(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    if connection.cm_list_id is None:
+        parts.campaign_monitor(connection)  # says what is missing
+    run, new = work.start_run(parts, connection.id, trigger="person", dry=options.dry_run)
+    if run.dry != options.dry_run:
+        word = "dry run" if run.dry else "run"
+        raise RelayError(f"A {word} is under way; this one was not started.", remedy="Wait until it has ended.")
+    if not options.wait:
+        return {"run": run.id, "state": run.state, "started": new}, 0
+    ended = watch(parts, run.id)
+    return reports.run_report(ended), ENDS.get(ended.state, 1)
+
+
+def status(parts: Parts, options: Options) -> Answer:
+    if options.connection:
+        return reports.report(parts, parts.connection(options.connection)), 0
+    with parts.database.read() as tx:
+        everyone = connections.everyone(tx)
+    return [reports.report(parts, connection) for connection in everyone], 0
+
+
+def person(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    found = explain.people(parts, connection, options.who)
+    if not found:
+        raise RelayError(
+            "Nobody with this address or id is known here.",
+            remedy="EHQ has not delivered them, and no run has read them: is the address right? Is a run due?",
+        )
+    return (found[0] if len(found) == 1 else found), 0
+
+
+def deliveries(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    with parts.database.read() as tx:
+        found = arrivals.search(
+            tx, connection.id, state=options.state, since=moment(options.since), limit=max(1, options.limit)
+        )
+    return [
+        {"delivery": d.key, "type": d.type, "subject": d.subject, "received_at": d.received_at, "state": d.state, "reason": d.reason}
+        for d in found
+    ], 0
+
+
+def replay(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    with parts.database.write() as tx:
+        found = arrivals.search(
+            tx,
+            connection.id,
+            key=options.delivery,
+            state=options.state,
+            since=moment(options.since),
+            limit=1_000_000,
+        )
+        if options.delivery and not found:
+            raise RelayError(f"There is no delivery {options.delivery!r} here.", remedy="`relay deliveries` shows them.")
+        usable = [d for d in found if d.body is not None]
+        if not options.dry_run:
+            arrivals.take_again(tx, [d.id for d in usable])
+    if not options.dry_run and usable:
+        parts.queue.ring(connection.id, always=True)
+    answer = {"deliveries": len(usable), "people": len({d.subject for d in usable}), "dry_run": options.dry_run}
+    return {**answer, "without_body": len(found) - len(usable)}, 0
+
+
+def rebuild_queue(parts: Parts, _: Options) -> Answer:
+    with parts.database.read() as tx:
+        everyone = connections.everyone(tx)
+        under_way = runs.under_way(tx)
+    if parts.queue.lengths() is None:
+        raise RelayError("The queue does not answer.", remedy="Is REDIS_URL right, and the server up?")
+    rung = [c.id for c in everyone if work.waits(parts, c.id)]
+    for connection_id in rung:
+        parts.queue.ring(connection_id, always=True)
+    for run in under_way:
+        parts.queue.step(run.id)
+    return {"connections": rung, "runs": [run.id for run in under_way]}, 0
+
+
+def moment(text: str | None) -> float | None:
+    """Epoch seconds of an ISO 8601 time (UTC when it has no zone), or of a span before now such as 90m."""
+    if text is None:
+        return None
+    if span := re.fullmatch(r"(\d+)([smhd])", text):
+        return time.time() - int(span[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[span[2]]
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(f"{text!r} is not a time.", remedy="For example 2026-11-23T08:00 or 2h.") from None
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,83 @@
+"""Rings for what was forgotten, starts what is due, renews tokens early, purges what is old.
+
+Any number of clocks may run: each thing they do is decided by a conditional update, or harmless twice.
+"""
+
+import time
+
+import structlog
+
+from relay.domain.schedule import next_run
+from relay.errors import RelayError
+from relay.store import connections, deliveries, runs
+from relay.store.connections import Connection
+from relay.store.database import Unavailable
+from relay.sync import work
+from relay.sync.parts import Parts
+
+TICK_S = 2.0
+RING_AGAIN_S, PURGE_S, TOKENS_S = 5, 3600, 3600
+STALLED_S = 8.0
+log = structlog.get_logger()
+
+
+def run(parts: Parts) -> None:
+    """Ticks until told to stop. Losing the database or Redis is said once, and waited out."""
+    away = False
+    while not parts.stopping.wait(TICK_S):
+        try:
+            tick(parts)
+            if away:
+                log.info("database back")
+            away = False
+        except Unavailable as error:
+            if not away:
+                log.error("clock waits", message=error.message, remedy=error.remedy)
+            away = True
+        except Exception:
+            log.exception("tick failed")
+
+
+def tick(parts: Parts) -> None:
+    with parts.database.read() as tx:
+        everyone = connections.everyone(tx)
+        under_way = {run.connection_id: run for run in runs.under_way(tx)}
+    now = time.time()
+    for connection in everyone:
+        if work.waits(parts, connection.id) and parts.queue.once(f"live:{connection.id}", RING_AGAIN_S):
+            parts.queue.ring(connection.id, always=True)
+        running = under_way.get(connection.id)
+        if running is not None:
+            held = (running.problem or {}).get("until", 0.0)
+            stalled = running.stepped_at < now - STALLED_S or (held and held <= now)
+            if held <= now and stalled and parts.queue.once(f"step:{running.id}", RING_AGAIN_S):
+                parts.queue.step(running.id)
+        elif connection.state == "on":
+            _start_what_is_due(parts, connection, now)
+        if connection.cm_token_expires_at and parts.queue.once(f"token:{connection.id}", TOKENS_S):
+            _renew(parts, connection)
+    if parts.queue.once("purge", PURGE_S):
+        with parts.database.write() as tx:
+            deliveries.purge(tx)
+
+
+def _start_what_is_due(parts: Parts, connection: Connection, now: float) -> None:
+    if connection.cm_list_id is None:
+        return
+    if connection.next_run_at is None or connection.next_run_at <= now:
+        with parts.database.write() as tx:
+            ours = connections.take_due_run(tx, connection, next_run(connection.id, connection.rules, now))
+        if ours and connection.next_run_at is not None:
+            work.start_run(parts, connection.id, trigger="clock")
+    elif connection.remap_due:
+        work.start_run(parts, connection.id, trigger="change", phase="compare")
+
+
+def _renew(parts: Parts, connection: Connection) -> None:
+    """Two days early (CM contract §1.3), so that a weekend without CM's OAuth server does no harm."""
+    try:
+        keep_fresh = getattr(parts.campaign_monitor(connection).credential, "keep_fresh", None)
+        if keep_fresh and keep_fresh():
+            log.info("token renewed", connection=connection.id)
+    except RelayError as error:
+        log.warning("token not renewed", connection=connection.id, code=error.code, message=error.message)

@@ -1,0 +1,1 @@
+"""The source: is this delivery genuine, what does it say, read everyone."""

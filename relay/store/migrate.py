@@ -1,0 +1,41 @@
+"""The schema's history, applied by Alembic: `relay migrate`, and the release phase."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from relay.store.database import Database, _said
+
+_LOCK = 7_303_014_521
+"""Of PostgreSQL's advisory locks: two releases at once migrate one after the other."""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
+
+
+def upgrade(database: Database) -> str:
+    """Brings the schema to the newest version and answers it. :raise Unavailable:"""
+    config = _config()
+    with _said(), database.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
+        if not database.sqlite:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return newest()
+
+
+def newest() -> str:
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def current(database: Database) -> bool:
+    """Whether the schema is the one this code was written for. :raise Unavailable:"""
+    with database.read() as tx:
+        return MigrationContext.configure(tx).get_current_revision() == newest()

@@ -1,0 +1,381 @@
+"""Participants: what EHQ last said, what CM was last known to hold, and who waits."""
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from relay.domain.decide import Record
+from relay.domain.mapping import Held
+from relay.domain.merge import Known
+from relay.domain.version import Heard, Page
+from relay.store.database import Tx, upsert
+from relay.store.tables import participants as table
+
+LEAVING, LIVE, BULK = 0, 1, 2
+"""Lanes, in the order in which they are served."""
+_c = table.c
+_MANY = 500
+"""Rows a statement; SQLite takes at most 32,766 values in one."""
+
+
+@dataclass(slots=True)
+class Person:
+    """One participant with everything we know. `id` is ours, `known.ehq_id` EHQ's."""
+
+    id: int
+    known: Known
+    held: Held
+    record: Record
+    waiting_since: float | None
+    lane: int
+    revision: int
+    gone: bool
+    absent_runs: int
+    seen_run: int | None
+    cm_seen_run: int | None
+    refused_code: str | None
+    refused_at: float | None
+    held_until: float | None
+    held_times: int
+    cause: str | None
+    put_at: float | None
+    removed_at: float | None
+    cm_written_at: float | None
+
+    @property
+    def email(self) -> str | None:
+        """The address EHQ gives, lower case; None when there is none."""
+        return lower(self.known.values.get("email"))
+
+
+def lower(email: Any) -> str | None:
+    return str(email).strip().lower() or None if email else None
+
+
+def _read(row: Any) -> Person:
+    page = Page(row.page_asked_at, row.page_updated_at) if row.page_asked_at is not None else None
+    heard = {name: Heard.from_json(stored) for name, stored in row.heard.items()} if row.heard else {}
+    return Person(
+        id=row.id,
+        known=Known(row.ehq_id, row.values, heard, page),
+        held=Held(row.cm_email, row.cm_state, row.cm_name, _held_fields(row.cm_fields)),
+        record=Record(row.put_at is not None, row.removed_at is not None, row.refused_for),
+        waiting_since=row.waiting_since,
+        lane=row.lane,
+        revision=row.revision,
+        gone=row.gone,
+        absent_runs=row.absent_runs,
+        seen_run=row.seen_run,
+        cm_seen_run=row.cm_seen_run,
+        refused_code=row.refused_code,
+        refused_at=row.refused_at,
+        held_until=row.held_until,
+        held_times=row.held_times,
+        cause=row.cause,
+        put_at=row.put_at,
+        removed_at=row.removed_at,
+        cm_written_at=row.cm_written_at,
+    )
+
+
+def _held_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {source: tuple(value) if isinstance(value, list) else value for source, value in stored.items()}
+
+
+# `values` is also the name of a method of SQLAlchemy's collections, so columns are listed once, by name.
+_COLUMNS = [table.columns[name] for name in table.columns.keys() if name not in ("connection_id", "email")]  # noqa: SIM118
+
+
+def _select(connection_id: str) -> sa.Select[Any]:
+    return sa.select(*_COLUMNS).where(_c.connection_id == connection_id)
+
+
+def _people(tx: Tx, query: sa.Select[Any]) -> list[Person]:
+    return [_read(row) for row in tx.execute(query)]
+
+
+def by_ids(tx: Tx, connection_id: str, ehq_ids: Iterable[str], *, lock: bool = False) -> dict[str, Person]:
+    """By EHQ id. `lock` keeps others from changing them until the transaction ends (in one order: no deadlock)."""
+    found: dict[str, Person] = {}
+    for some in _chunks(sorted(set(ehq_ids))):
+        query = _select(connection_id).where(_c.ehq_id.in_(some)).order_by(_c.ehq_id)
+        found |= {p.known.ehq_id: p for p in _people(tx, query.with_for_update() if lock else query)}
+    return found
+
+
+def by_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
+    """Everyone to whom EHQ gives one of these addresses, or under whom CM holds one of them."""
+    found: dict[int, Person] = {}
+    for some in _chunks(sorted(emails)):
+        for column in (_c.email, _c.cm_email):
+            found |= {p.id: p for p in _people(tx, _select(connection_id).where(column.in_(some)))}
+    return list(found.values())
+
+
+def shared_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> set[str]:
+    """Those of `emails` that EHQ gives to more than one participant."""
+    shared: set[str] = set()
+    for some in _chunks(sorted(emails)):
+        query = (
+            sa.select(_c.email)
+            .where(_c.connection_id == connection_id, _c.email.in_(some))
+            .group_by(_c.email)
+            .having(sa.func.count() > 1)
+        )
+        shared |= set(tx.execute(query).scalars())
+    return shared
+
+
+def after(tx: Tx, connection_id: str, last_id: int, limit: int) -> list[Person]:
+    """The next participants in the order of our ids: a walk that costs the same on the last page as on the first."""
+    return _people(tx, _select(connection_id).where(_c.id > last_id).order_by(_c.id).limit(limit))
+
+
+def by_our_ids(tx: Tx, connection_id: str, ids: Sequence[int]) -> list[Person]:
+    """These participants as they are now, by our ids."""
+    return [p for some in _chunks(list(ids)) for p in _people(tx, _select(connection_id).where(_c.id.in_(some)))]
+
+
+def one(tx: Tx, connection_id: str, email_or_id: str) -> list[Person]:
+    text = email_or_id.strip()
+    match = (_c.ehq_id == text) | (_c.email == text.lower()) | (_c.cm_email == text.lower())
+    return _people(tx, _select(connection_id).where(match).order_by(_c.id.desc()).limit(20))
+
+
+def waiting(tx: Tx, connection_id: str, lanes: Sequence[int], limit: int) -> list[Person]:
+    """Who waits, leavers first, then in the order in which they began to; those held back by CM only when due."""
+    now = time.time()
+    query = (
+        _select(connection_id)
+        .where(_c.waiting_since.is_not(None), _c.lane.in_(lanes), (_c.held_until.is_(None)) | (_c.held_until <= now))
+        .order_by(_c.lane, _c.waiting_since)
+        .limit(limit)
+    )
+    return _people(tx, query)
+
+
+def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int]) -> bool:
+    query = sa.select(_c.id).where(
+        _c.connection_id == connection_id,
+        _c.waiting_since.is_not(None),
+        _c.lane.in_(lanes),
+        (_c.held_until.is_(None)) | (_c.held_until <= time.time()),
+    )
+    return tx.execute(query.limit(1)).first() is not None
+
+
+def add_stubs(tx: Tx, connection_id: str, ehq_ids: Iterable[str]) -> None:
+    """Rows for participants of whom we hear for the first time."""
+    rows = [{"connection_id": connection_id, "ehq_id": i, "values": {}, "heard": {}, "cm_fields": {}} for i in ehq_ids]
+    for some in _chunks(rows):
+        tx.execute(upsert(tx, table, list(some), ("connection_id", "ehq_id")))
+
+
+def save_known(tx: Tx, people: Sequence[tuple[int, Known]]) -> None:
+    """EHQ's side, after a merge that changed it; counts the revision, so that a write under way sees that it is old."""
+    if not people:
+        return
+    rows = [
+        {
+            "the_id": person_id,
+            "email": lower(known.values.get("email")),
+            "values": dict(known.values),
+            "heard": {name: heard.to_json() for name, heard in known.heard.items()},
+            "page_asked_at": known.page.asked if known.page else None,
+            "page_updated_at": known.page.updated if known.page else None,
+        }
+        for person_id, known in people
+    ]
+    names = ("email", "values", "heard", "page_asked_at", "page_updated_at")
+    statement = (
+        sa.update(table)
+        .where(_c.id == sa.bindparam("the_id"))
+        .values(**{name: sa.bindparam(name) for name in names}, revision=_c.revision + 1)
+    )
+    tx.execute(statement, rows)
+
+
+def change(tx: Tx, ids: Sequence[int], **values: Any) -> None:
+    """The same new values for all of `ids`."""
+    for some in _chunks(list(ids)):
+        tx.execute(sa.update(table).where(_c.id.in_(some)).values(**values))
+
+
+def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None) -> None:
+    """They differ now. Whoever waits already keeps their place, or gets the better lane of the two."""
+    better = sa.case((_c.waiting_since.is_(None), lane), (_c.lane > lane, lane), else_=_c.lane)
+    change(
+        tx,
+        ids,
+        waiting_since=sa.func.coalesce(_c.waiting_since, time.time()),
+        lane=better,
+        cause=sa.func.coalesce(_c.cause, cause),
+    )
+
+
+def settle(tx: Tx, people: Iterable[Person]) -> None:
+    """Nothing to do for these after all, unless EHQ's side changed since they were read."""
+    _if_unchanged(tx, people, waiting_since=None, cause=None)
+
+
+def _if_unchanged(tx: Tx, people: Iterable[Person], **values: Any) -> None:
+    by_revision: dict[int, list[int]] = {}
+    for person in people:
+        by_revision.setdefault(person.revision, []).append(person.id)
+    for revision, ids in by_revision.items():
+        for some in _chunks(ids):
+            tx.execute(sa.update(table).where(_c.id.in_(some), _c.revision == revision).values(**values))
+
+
+def intend(tx: Tx, ids: Sequence[int]) -> None:
+    """Before CM is first asked to hold them: should we die during the call, they are known to be ours, and where."""
+    change(tx, ids, put_at=time.time(), cm_email=sa.func.coalesce(_c.cm_email, _c.email))
+
+
+def holds(tx: Tx, written: Sequence[tuple[Person, Held]], **also: Any) -> None:
+    """CM holds this now. Nobody waits any more, but for those who changed again while we wrote."""
+    if not written:
+        return
+    rows = [
+        {
+            "the_id": person.id,
+            "the_revision": person.revision,
+            "cm_email": held.email,
+            "cm_state": held.state,
+            "cm_name": held.name,
+            "cm_fields": dict(held.fields),
+        }
+        for person, held in written
+    ]
+    names = ("cm_email", "cm_state", "cm_name", "cm_fields")
+    unchanged = _c.revision == sa.bindparam("the_revision")
+    statement = (
+        sa.update(table)
+        .where(_c.id == sa.bindparam("the_id"))
+        .values(
+            **{name: sa.bindparam(name) for name in names},
+            waiting_since=sa.case((unchanged, sa.null()), else_=_c.waiting_since),
+            lane=sa.case((unchanged, LIVE), else_=_c.lane),
+            cause=None,
+            cm_written_at=time.time(),
+            held_until=None,
+            held_times=0,
+            refused_code=None,
+            refused_for=None,
+            refused_at=None,
+            **also,
+        )
+    )
+    tx.execute(statement, rows)
+
+
+def read_back(tx: Tx, found: Sequence[tuple[int, Held]], cause: str | None = None) -> None:
+    """What a read of CM found, where it differs from what we knew. Nobody begins or ends to wait by this."""
+    if not found:
+        return
+    names = ("cm_email", "cm_state", "cm_name", "cm_fields")
+    statement = (
+        sa.update(table)
+        .where(_c.id == sa.bindparam("the_id"))
+        .values(**{name: sa.bindparam(name) for name in names}, cause=sa.func.coalesce(_c.cause, cause))
+    )
+    rows = [
+        {"the_id": i, "cm_email": h.email, "cm_state": h.state, "cm_name": h.name, "cm_fields": dict(h.fields)}
+        for i, h in found
+    ]
+    tx.execute(statement, rows)
+
+
+def refused(tx: Tx, person: Person, code: str, fingerprint: str) -> None:
+    """CM will not take them as they are: they wait no more until what we would send changes."""
+    values = {"refused_code": code, "refused_for": fingerprint, "refused_at": time.time()}
+    change(tx, [person.id], **values)
+    _if_unchanged(tx, [person], waiting_since=None, cause=None)
+
+
+def hold_back(tx: Tx, person: Person, delay: float) -> None:
+    """CM took this one too many times too quickly: only they wait longer."""
+    change(tx, [person.id], held_until=time.time() + delay, held_times=person.held_times + 1)
+
+
+def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
+    """{"participants", "waiting", "oldest_waiting": epoch or None, "refused": {code: n}, "on_list", "opted_out"}"""
+    mine = _c.connection_id == connection_id
+    
+    total, on_list, out = tx.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.count().filter(_c.cm_state == "Active"),
+            sa.func.count().filter(
+                _c.cm_state.is_not(None),
+                _c.cm_state != "Active",
+                ~((_c.cm_state == "Deleted") & _c.removed_at.is_not(None)),
+            ),
+        ).where(mine)
+    ).one()
+    waits, oldest = tx.execute(
+        sa.select(sa.func.count(), sa.func.min(_c.waiting_since)).where(mine, _c.waiting_since.is_not(None))
+    ).one()
+    refused = tx.execute(
+        sa.select(_c.refused_code, sa.func.count()).where(mine, _c.refused_code.is_not(None)).group_by(_c.refused_code)
+    )
+    return {
+        "participants": total,
+        "waiting": waits,
+        "oldest_waiting": oldest,
+        "refused": {code: count for code, count in refused},
+        "on_list": on_list,
+        "opted_out": out,
+    }
+
+
+# Questions a run asks.
+
+
+def seen(tx: Tx, ids: Sequence[int], run_id: int, asked: float) -> None:
+    """A page of this run listed them, asked for at `asked`; those who changed are saved besides."""
+    change(tx, ids, seen_run=run_id, absent_runs=0, gone=False, page_asked_at=asked)
+
+
+def count_absent(tx: Tx, connection_id: str, run_id: int) -> None:
+    """One more complete run that did not see them."""
+    tx.execute(
+        sa.update(table)
+        .where(_c.connection_id == connection_id, _c.seen_run.is_distinct_from(run_id), _c.page_asked_at.is_not(None))
+        .values(absent_runs=_c.absent_runs + 1)
+    )
+
+
+def would_leave_for_absence(tx: Tx, connection_id: str, runs: int) -> int:
+    query = sa.select(sa.func.count()).where(
+        _c.connection_id == connection_id,
+        _c.absent_runs >= runs,
+        ~_c.gone,
+        _c.put_at.is_not(None),
+        _c.cm_state == "Active",
+    )
+    return int(tx.execute(query).scalar_one())
+
+
+def let_go(tx: Tx, connection_id: str, runs: int) -> None:
+    """Those absent from so many complete runs in a row belong no more; the brake was asked before."""
+    tx.execute(
+        sa.update(table)
+        .where(_c.connection_id == connection_id, _c.absent_runs >= runs, ~_c.gone)
+        .values(gone=True, revision=_c.revision + 1)
+    )
+
+
+def cm_unseen(tx: Tx, connection_id: str, run_id: int, last_id: int, limit: int) -> list[Person]:
+    """Whom we thought to be in CM, and no page of this run's complete read listed."""
+    query = _select(connection_id).where(
+        _c.id > last_id, _c.cm_state.is_not(None), _c.cm_seen_run.is_distinct_from(run_id)
+    )
+    return _people(tx, query.order_by(_c.id).limit(limit))
+
+
+def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (items[start : start + _MANY] for start in range(0, len(items), _MANY))

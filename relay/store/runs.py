@@ -1,0 +1,127 @@
+"""Runs of the reconciliation: where each one is, what it counted, and what it changed."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from relay.store.database import Tx
+from relay.store.tables import changes, connections, deliveries, fields, groups, participants, runs
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    id: int
+    connection_id: str
+    trigger: str
+    dry: bool
+    state: str
+    phase: str
+    cursor: Mapping[str, Any]
+    counts: Mapping[str, Any]
+    started_at: float
+    stepped_at: float
+    finished_at: float | None
+    problem: Mapping[str, Any] | None
+
+
+def start(
+    tx: Tx, connection_id: str, trigger: str, dry: bool, phase: str, counts: Mapping[str, Any]
+) -> Run | None:
+    """A new run, or None when one is under way (a unique index decides between two who ask at once)."""
+    now = time.time()
+    values = {
+        "connection_id": connection_id,
+        "trigger": trigger,
+        "dry": dry,
+        "state": "running",
+        "phase": phase,
+        "cursor": {},
+        "counts": dict(counts),
+        "started_at": now,
+        "stepped_at": now,
+    }
+    try:
+        with tx.begin_nested():
+            run_id = tx.execute(sa.insert(runs).values(**values).returning(runs.c.id)).scalar_one()
+    except IntegrityError:
+        return None
+    return Run(id=run_id, finished_at=None, problem=None, **values)
+
+
+def find(tx: Tx, run_id: int) -> Run | None:
+    row = tx.execute(sa.select(runs).where(runs.c.id == run_id)).mappings().first()
+    return Run(**row) if row else None
+
+
+def under_way(tx: Tx, connection_id: str | None = None) -> list[Run]:
+    query = sa.select(runs).where(runs.c.state == "running")
+    if connection_id is not None:
+        query = query.where(runs.c.connection_id == connection_id)
+    return [Run(**row) for row in tx.execute(query).mappings()]
+
+
+def latest(tx: Tx, connection_id: str, limit: int = 1, *, dry: bool | None = None) -> list[Run]:
+    query = sa.select(runs).where(runs.c.connection_id == connection_id)
+    if dry is not None:
+        query = query.where(runs.c.dry == dry)
+    return [Run(**row) for row in tx.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()]
+
+
+def step(tx: Tx, run_id: int, phase: str, cursor: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+    tx.execute(
+        sa.update(runs)
+        .where(runs.c.id == run_id, runs.c.state == "running")
+        .values(phase=phase, cursor=dict(cursor), counts=dict(counts), stepped_at=time.time(), problem=None)
+    )
+
+
+def hold(tx: Tx, run_id: int, problem: Mapping[str, Any]) -> None:
+    """The step failed in a way that may pass; `problem["until"]` says when it is tried again."""
+    tx.execute(
+        sa.update(runs)
+        .where(runs.c.id == run_id, runs.c.state == "running")
+        .values(problem=dict(problem), stepped_at=time.time())
+    )
+
+
+def finish(tx: Tx, run_id: int, state: str, problem: Mapping[str, Any] | None = None) -> None:
+    tx.execute(
+        sa.update(runs)
+        .where(runs.c.id == run_id, runs.c.state == "running")
+        .values(state=state, problem=problem, finished_at=time.time())
+    )
+
+
+def note(tx: Tx, connection_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """What was done to people: participant_id, what, and optionally run_id, cause, detail."""
+    now = time.time()
+    blank = {"run_id": None, "cause": None, "detail": None}
+    values = [{**blank, **row, "connection_id": connection_id, "at": now} for row in rows]
+    if values:
+        tx.execute(sa.insert(changes), values)
+
+
+def history(tx: Tx, participant_id: int, limit: int = 100) -> list[Mapping[str, Any]]:
+    query = sa.select(changes).where(changes.c.participant_id == participant_id)
+    return [dict(row) for row in tx.execute(query.order_by(changes.c.id.desc()).limit(limit)).mappings()]
+
+
+def drift(tx: Tx, run_id: int, limit: int = 1000) -> list[Mapping[str, Any]]:
+    query = sa.select(changes).where(changes.c.run_id == run_id).order_by(changes.c.id).limit(limit)
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:
+    query = sa.select(changes.c.what, sa.func.count()).where(changes.c.connection_id == connection_id)
+    return {what: count for what, count in tx.execute(query.group_by(changes.c.what))}
+
+
+def remove_connection(tx: Tx, connection_id: str) -> None:
+    """Everything that is known under one connection, and the connection."""
+    for table in (changes, deliveries, participants, fields, groups, runs):
+        tx.execute(sa.delete(table).where(table.c.connection_id == connection_id))
+    tx.execute(sa.delete(connections).where(connections.c.id == connection_id))

@@ -1,0 +1,147 @@
+"""Deliveries become what EHQ last said of people; whoever then differs from CM begins to wait."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import orjson
+import structlog
+
+from relay.domain.merge import Known, hear, hear_membership
+from relay.domain.participant import Event, Patch
+from relay.domain.version import Heard
+from relay.ehq.events import Unreadable, read_event
+from relay.store import connections, deliveries, participants, runs, structure
+from relay.store.connections import Connection
+from relay.store.database import Tx
+from relay.store.deliveries import Delivery
+from relay.store.participants import LEAVING, LIVE, Person
+from relay.sync.parts import Parts
+from relay.sync.picture import Picture, learn
+
+AT_ONCE = 500
+AGAIN_S = 3600.0
+"""A hint that something must be read again brings the next run forward, at most once in this time."""
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    delivery: Delivery
+    event: Event
+
+    @property
+    def said(self) -> Heard:
+        updated = self.event.patch.updated_at if self.event.patch else self.event.group and self.event.group.updated_at
+        return Heard(self.delivery.received_at, self.event.at, updated)
+
+
+def apply_waiting(parts: Parts, connection: Connection) -> int:
+    """Applies up to 500 deliveries in the order of their arrival; answers how many there were.
+
+    The caller holds the connection's claim: two appliers would undo each other's order.
+    """
+    with parts.database.read() as tx:
+        arrived = deliveries.waiting(tx, connection.id, AT_ONCE)
+        if not arrived:
+            return 0
+        picture = Picture.load(tx, connection)
+    taken, unreadable = [], []
+    for delivery in arrived:
+        try:
+            taken.append(Taken(delivery, _read(parts, delivery, picture)))
+        except Unreadable as error:
+            unreadable.append((delivery, str(error)))
+        except Exception:
+            # A bug of ours: this delivery is kept for a replay after the repair, and delays nobody.
+            log.exception("delivery not understood", connection=connection.id, delivery=delivery.id)
+            unreadable.append((delivery, "The relay failed on this delivery; please report it, then replay."))
+    with parts.database.write() as tx:
+        _apply(tx, picture, taken)
+        deliveries.applied(tx, [item.delivery.id for item in taken])
+        for delivery, reason in unreadable:
+            deliveries.quarantined(tx, delivery.id, reason)
+    return len(arrived)
+
+
+def _read(parts: Parts, delivery: Delivery, picture: Picture) -> Event:
+    if delivery.body is None:
+        raise Unreadable("Its body is no longer kept.", remedy="The next run reads the person afresh.")
+    return read_event(orjson.loads(parts.vault.unlock_bytes(delivery.body)), picture.dialect)
+
+
+def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
+    connection = picture.connection
+    patches = [item.event.patch for item in taken if item.event.patch]
+    names = {i: name for patch in patches for i, name in patch.group_names.items()}
+    names |= {item.event.group.id: item.event.group.name or "" for item in taken if item.event.group}
+    if learn(tx, picture, [q for patch in patches for q in patch.questions], names):
+        picture = Picture.load(tx, connection)
+    _groups(tx, picture, taken)
+    if any(item.event.type in ("group.membership_changed", "signup_form.changed") for item in taken):
+        _read_again_soon(tx, connection)
+
+    ids = {patch.ehq_id for patch in patches}
+    ids |= {member for item in taken if item.event.group for member in item.event.group.members or ()}
+    if not ids:
+        return
+    people = participants.by_ids(tx, connection.id, ids, lock=True)
+    if missing := ids - people.keys():
+        participants.add_stubs(tx, connection.id, missing)
+        people |= participants.by_ids(tx, connection.id, missing, lock=True)
+    known = {ehq_id: person.known for ehq_id, person in people.items()}
+    for item in taken:
+        _hear(item, known, picture)
+    changed = [(person.id, known[i]) for i, person in people.items() if known[i] != person.known]
+    participants.save_known(tx, changed)
+    back = [person.id for person in people.values() if person.gone]
+    participants.change(tx, back, gone=False, absent_runs=0)
+    compare(tx, Picture.load(tx, connection) if changed else picture, [i for i, _ in changed] + back, people.values())
+
+
+def _hear(item: Taken, known: dict[str, Known], picture: Picture) -> None:
+    event = item.event
+    if isinstance(event.patch, Patch):
+        left_out = picture.left_out | {q.id for q in event.patch.questions if picture.leaves_out(q)}
+        known[event.patch.ehq_id] = hear(known[event.patch.ehq_id], event.patch, item.said, left_out)
+    elif event.group and event.type in ("group.member_added", "group.member_removed"):
+        for member in event.group.members or ():
+            joined = event.type == "group.member_added"
+            known[member] = hear_membership(known[member], event.group.id, joined, item.said)
+
+
+def compare(tx: Tx, picture: Picture, ids: Sequence[int], before: Iterable[Person]) -> None:
+    """Who of `ids`, or of those who share an address with them, differs from CM now begins to wait."""
+    addresses = {person.email for person in before if person.email}
+    touched = {p.id: p for p in participants.by_our_ids(tx, picture.connection.id, ids)}
+    addresses |= {person.email for person in touched.values() if person.email}
+    everyone = {p.id: p for p in participants.by_emails(tx, picture.connection.id, addresses)} | touched
+    steps = {i: verdict.step for i, verdict in picture.judge(tx, list(everyone.values())).items()}
+    participants.wait(tx, [i for i, step in steps.items() if step == "leave"], LEAVING)
+    participants.wait(tx, [i for i, step in steps.items() if step not in ("leave", "nothing")], LIVE)
+    participants.settle(tx, [p for i, p in everyone.items() if steps[i] == "nothing" and p.waiting_since])
+
+
+def _groups(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
+    """Names and deletions, the later word winning; segments follow when the worker comes to them."""
+    heard = {group.ehq_id: group.heard_at for group in picture.groups.values()}
+    for item in taken:
+        news, group = item.event.group, picture.groups.get(item.event.group.id) if item.event.group else None
+        if news is None or group is None or item.said.version < heard[news.id]:
+            continue
+        if item.event.type == "group.deleted":
+            structure.change_group(tx, group.id, deleted=True, heard_at=item.said.version)
+            connections.change(tx, picture.connection.id, segments_due=True, remap_due=True)
+        elif news.name and not item.event.type.startswith("group.member"):
+            structure.change_group(tx, group.id, name=news.name, deleted=False, heard_at=item.said.version)
+            connections.change(tx, picture.connection.id, segments_due=True)
+        else:
+            continue
+        heard[news.id] = item.said.version
+
+
+def _read_again_soon(tx: Tx, connection: Connection) -> None:
+    now = time.time()
+    last = runs.latest(tx, connection.id)
+    if connection.next_run_at and (not last or last[0].started_at < now - AGAIN_S):
+        connections.change(tx, connection.id, next_run_at=min(connection.next_run_at, now + 10))

@@ -1,0 +1,41 @@
+"""What the work needs: one of each a process, made in wiring.py and handed in."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import requests
+
+from relay.campaign_monitor.client import CampaignMonitor
+from relay.ehq.client import Ehq
+from relay.errors import NeedsPerson
+from relay.queue import Queue
+from relay.settings import Settings
+from relay.store import connections
+from relay.store.connections import Connection
+from relay.store.database import Database
+from relay.store.secrets import Vault
+
+
+@dataclass(frozen=True)
+class Parts:
+    """`campaign_monitor` and `ehq` make a connection's client; `stopping` is set when the process is told to end."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    queue: Queue
+    campaign_monitor: Callable[[Connection], CampaignMonitor]
+    ehq: Callable[[Connection], Ehq]
+    session: requests.Session
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def connection(self, connection_id: str) -> Connection:
+        """:raise NeedsPerson: when there is none of that name."""
+        with self.database.read() as tx:
+            found = connections.find(tx, connection_id)
+        if found is None:
+            raise NeedsPerson(
+                f"There is no connection {connection_id!r}.", remedy="`relay connection list` shows them.", code="unknown"
+            )
+        return found

@@ -1,0 +1,151 @@
+"""One connection's rules, fields and groups at a glance, and what they make of people."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from relay.campaign_monitor.shapes import Subscriber, fold_key
+
+from relay.domain import values
+from relay.domain.decide import Step, decide
+from relay.domain.mapping import BASE_FIELDS, Held, Mapper, Target, Wanted, mapper, wanted
+from relay.domain.participant import Question
+from relay.domain.rules import why_not
+from relay.ehq.dialect import Dialect, dialect
+from relay.store import participants, structure
+from relay.store.connections import Connection
+from relay.store.database import Tx
+from relay.store.participants import Person, lower
+from relay.store.structure import Field, Group
+
+ABSENT = "Two complete runs in a row did not find them in EHQ."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What one person should be: `wanted`, or None and why not in `reason`; and the step that makes it so."""
+
+    wanted: Wanted | None
+    reason: str | None
+    step: Step
+
+
+class Picture:
+    def __init__(self, connection: Connection, fields: Sequence[Field], groups: Sequence[Group]) -> None:
+        self.connection = connection
+        self.rules = connection.rules
+        self.dialect: Dialect = dialect(connection.rules.overrides or None)
+        self.fields = {field.source: field for field in fields}
+        self.groups = {group.ehq_id: group for group in groups}
+        self.left_out = self._left_out()
+        self.mapper: Mapper = mapper(
+            [
+                Target(f.source, f.label, f.type, f.choices or f.options)
+                for f in fields
+                if f.source.removeprefix("answer:") not in self.left_out
+            ],
+            {group.ehq_id: group.option for group in groups if not group.deleted},
+            connection.rules.zone,
+        )
+        self._read_as = {fold_key(name): f for f in fields for name in (f.name, f.key) if name}
+
+    @classmethod
+    def load(cls, tx: Tx, connection: Connection) -> "Picture":
+        return cls(connection, structure.all_fields(tx, connection.id), structure.all_groups(tx, connection.id))
+
+    def _left_out(self) -> set[str]:
+        named = {name.strip().lower() for name in self.rules.fields_left_out}
+        questions = {f.source.removeprefix("answer:"): f.label for f in self.fields.values()}
+        return {q for q, label in questions.items() if q.lower() in named or label.strip().lower() in named}
+
+    def leaves_out(self, question: Question) -> bool:
+        named = {name.strip().lower() for name in self.rules.fields_left_out}
+        return question.id.lower() in named or question.label.strip().lower() in named
+
+    def role(self, known_values: Mapping[str, Any]) -> str:
+        return self.dialect.role(known_values.get("role"))
+
+    def reason(self, person: Person) -> str | None:
+        """Why this person does not belong, before anybody else is looked at."""
+        if person.gone:
+            return ABSENT
+        return why_not(person.known, self.rules, self.role(person.known.values))
+
+    def judge(self, tx: Tx, people: Sequence[Person]) -> dict[int, Verdict]:
+        """By our id. Of several participants with one address the newest registration holds it (design rule 5)."""
+        addresses = {person.email for person in people if person.email}
+        shared = participants.shared_emails(tx, self.connection.id, addresses)
+        rivals = participants.by_emails(tx, self.connection.id, shared) if shared else []
+        holders = self._holders([*rivals, *people], shared)
+        verdicts = {}
+        for person in people:
+            reason = self.reason(person)
+            if reason is None and person.email in shared and holders.get(person.email or "") != person.known.ehq_id:
+                reason = "Another, newer EHQ account has the same address and holds it."
+            want = wanted(person.known, self.mapper) if reason is None else None
+            verdicts[person.id] = Verdict(want, reason, decide(want, person.held, person.record))
+        return verdicts
+
+    def _holders(self, people: Iterable[Person], shared: Collection[str]) -> dict[str, str]:
+        newest: dict[str, Person] = {}
+        for person in people:
+            email = person.email
+            if email in shared and self.reason(person) is None:
+                assert email is not None
+                if email not in newest or _registered(person) > _registered(newest[email]):
+                    newest[email] = person
+        return {email: person.known.ehq_id for email, person in newest.items()}
+
+    def held(self, subscriber: Subscriber) -> Held:
+        """What CM answered about one subscriber, by source; fields that are not ours are not looked at."""
+        fields: dict[str, values.Value] = {}
+        for name, texts in subscriber.fields.items():
+            field = self._read_as.get(name)
+            if field is not None:
+                value = values.held(texts, field.type)
+                if value:
+                    fields[field.source] = value
+        return Held(lower(subscriber.email), subscriber.state, subscriber.name, fields)
+
+
+def _registered(person: Person) -> tuple[float, int, str]:
+    """Sorts by registration; without a date, by EHQ's ids, which count up."""
+    text, ehq_id = person.known.values.get("created_at"), person.known.ehq_id
+    try:
+        at = datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        at = 0.0
+    return at, int(ehq_id) if ehq_id.isdecimal() else 0, ehq_id
+
+
+def learn(tx: Tx, picture: Picture, questions: Iterable[Question], group_names: Mapping[str, str]) -> bool:
+    """Stores questions and groups met for the first time. Answers whether there were any."""
+    connection_id = picture.connection.id
+    base = [
+        {"source": s, "label": label, "kind": "", "type": kind, "choices": []}
+        for s, (label, kind) in BASE_FIELDS.items()
+        if s not in picture.fields
+    ]
+    new = {
+        f"answer:{q.id}": {
+            "source": f"answer:{q.id}",
+            "label": q.label or f"Question {q.id}",
+            "kind": q.kind,
+            "type": values.type_of(q.kind),
+            "choices": list(q.options),
+        }
+        for q in questions
+        if f"answer:{q.id}" not in picture.fields and not picture.leaves_out(q)
+    }
+    structure.add_fields(tx, [{**row, "connection_id": connection_id} for row in (*base, *new.values())])
+    groups = [(i, name or f"Group {i}", option_text(name, i)) for i, name in group_names.items() if i not in picture.groups]
+    structure.add_groups(tx, connection_id, groups)
+    return bool(base or new or groups)
+
+
+def option_text(name: str, group_id: str) -> str:
+    """A group's option in CM: unique and readable, and kept for ever (CM contract §7.5; see docs/adr)."""
+    suffix = f" [{group_id}]"
+    clean = " ".join("".join(c for c in name if c.isprintable() or c.isspace()).split())
+    return f"{clean[: values.LONGEST - len(suffix)].rstrip() or 'Group'}{suffix}"

@@ -1,0 +1,65 @@
+"""How a connection is, in numbers and one word."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+
+from relay.store import deliveries, participants, runs
+from relay.store.connections import Connection
+from relay.store.runs import Run
+from relay.sync.parts import Parts
+
+
+def report(parts: Parts, connection: Connection) -> dict[str, Any]:
+    """{"connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused": {code: n},
+    "quarantined", "on_list", "opted_out", "problem", "last_run", "next_run", "last_delivery_at"}.
+
+    `waiting` counts people who differ and deliveries not applied yet; times are epoch seconds.
+    """
+    now = time.time()
+    with parts.database.read() as tx:
+        people = participants.counts(tx, connection.id)
+        arrived = deliveries.counts(tx, connection.id)
+        oldest = [people["oldest_waiting"], deliveries.oldest_waiting(tx, connection.id)]
+        last = runs.latest(tx, connection.id)
+        last_delivery = deliveries.last_received(tx, connection.id)
+    since = min((at for at in oldest if at is not None), default=None)
+    return {
+        "connection": connection.id,
+        "name": connection.name,
+        "state": connection.state,
+        "participants": people["participants"],
+        "waiting": people["waiting"] + arrived.get("waiting", 0),
+        "oldest_waiting_s": None if since is None else round(now - since, 3),
+        "refused": people["refused"],
+        "quarantined": arrived.get("quarantined", 0),
+        "on_list": people["on_list"],
+        "opted_out": people["opted_out"],
+        "problem": connection.problem,
+        "last_run": run_report(last[0]) if last else None,
+        "next_run": connection.next_run_at,
+        "last_delivery_at": last_delivery,
+    }
+
+
+def run_report(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "state": run.state,
+        "dry_run": run.dry,
+        "trigger": run.trigger,
+        "phase": run.phase,
+        "counts": dict(run.counts),
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "problem": run.problem,
+    }
+
+
+def changes_by_kind(parts: Parts, connection_id: str) -> Mapping[str, int]:
+    with parts.database.read() as tx:
+        return runs.changes_by_kind(tx, connection_id)
+
+
+

@@ -1,0 +1,228 @@
+"""What a worker does when it is rung: one visit to a connection, or one step of a run; and what becomes of failures."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
+from relay.store import connections, deliveries, participants, runs
+from relay.store.connections import Connection
+from relay.store.leases import Lease, Lost, claim
+from relay.store.participants import BULK, LEAVING, LIVE
+from relay.store.runs import Run
+from relay.sync import structure
+from relay.sync.apply import apply_waiting
+from relay.sync.parts import Parts
+from relay.sync.picture import Picture
+from relay.sync.reconcile import Step
+from relay.sync.write import Visit
+
+VISIT_S = 5.0
+"""How long one connection may keep a worker before others have their turn."""
+LIST_WAIT_S = 3.0
+GIVE_UP_S = 1800.0
+"""A run whose step fails for so long ends as incomplete."""
+EHQ_PHASES = ("groups", "ehq")
+log = structlog.get_logger()
+
+
+class Busy(Exception):
+    """Somebody else writes to this list just now."""
+
+
+def visit(parts: Parts, connection_id: str) -> None:
+    """Applies what arrived and writes who waits, until nothing is left or the time is up."""
+    parts.queue.looking(connection_id)
+    with claim(parts.database, f"list:{connection_id}") as lease:
+        if lease is None:
+            return  # whoever holds it looks again before and after letting go
+        ends = time.monotonic() + VISIT_S
+        while _look(parts, connection_id, lease) and time.monotonic() < ends and not parts.stopping.is_set():
+            pass
+    if waits(parts, connection_id):
+        parts.queue.ring(connection_id)
+
+
+def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
+    """One look. Answers whether there may be more to do."""
+    with parts.database.read() as tx:
+        connection = connections.find(tx, connection_id)
+    if connection is None:
+        return False
+    try:
+        lease.check()
+        applied = apply_waiting(parts, connection)
+        lanes = open_lanes(connection)
+        written = Visit(parts, connection, lease).write(lanes) if lanes else 0
+        if not applied and not written and LIVE in lanes:
+            with parts.database.read() as tx:
+                fresh = connections.find(tx, connection_id)
+                picture = Picture.load(tx, connection)
+            if fresh and fresh.segments_due:
+                structure.due_segments(parts, parts.campaign_monitor(connection), lease, picture)
+        return bool(applied or written)
+    except Lost:
+        return False
+    except RelayError as error:
+        failed(parts, connection, error)
+        return False
+
+
+def open_lanes(connection: Connection) -> tuple[int, ...]:
+    """Who may be written just now. A person's pause stops everything but leaving (issue: opt-outs are never held)."""
+    if connection.cm_list_id is None or connection.held(time.time()):
+        return ()
+    return {"on": (LEAVING, LIVE), "paused": (LEAVING,)}.get(connection.state, ())
+
+
+def waits(parts: Parts, connection_id: str) -> bool:
+    """Whether a visit would find something to do."""
+    with parts.database.read() as tx:
+        connection = connections.find(tx, connection_id)
+        if connection is None:
+            return False
+        lanes = open_lanes(connection)
+        return deliveries.any_waiting(tx, connection_id) or bool(
+            lanes and (participants.any_waiting(tx, connection_id, lanes) or (connection.segments_due and LIVE in lanes))
+        )
+
+
+def failed(parts: Parts, connection: Connection, error: RelayError) -> None:
+    """Holds the connection when it may pass, stops it when a person is needed. Everyone waiting keeps waiting."""
+    problem = {"message": error.message, "remedy": error.remedy, "code": error.code, "since": time.time()}
+    with parts.database.write() as tx:
+        if isinstance(error, NeedsPerson):
+            connections.change(tx, connection.id, state="needs_person", problem=problem)
+            log.error("needs a person", connection=connection.id, code=error.code, message=error.message)
+            return
+        wait = error.retry_after if isinstance(error, RetryLater) else None
+        delay = connections.hold(tx, connection.id, connection.held_times, problem, wait)
+    log.warning("held", connection=connection.id, code=error.code, message=error.message, seconds=round(delay, 1))
+
+
+def step(parts: Parts, run_id: int) -> None:
+    """One step of a run, and a ring for the next one."""
+    with parts.database.read() as tx:
+        run = runs.find(tx, run_id)
+    if run is None or run.state != "running":
+        return
+    with claim(parts.database, f"run:{run.connection_id}") as lease:
+        if lease is None:
+            return
+        with parts.database.read() as tx:
+            run = runs.find(tx, run_id)  # where it is now that nobody else moves it
+            connection = connections.find(tx, run.connection_id) if run else None
+        if run is None or run.state != "running" or connection is None:
+            return
+        again = _advance(parts, connection, run, lease)
+    if again:
+        parts.queue.step(run_id)
+
+
+def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bool:
+    """Takes the step and records what came of it; answers whether the next may follow at once."""
+    if connection.state in ("paused", "needs_person") and not run.dry:
+        _finish(parts, run, "stopped" if connection.state == "paused" else "needs_person", connection.problem)
+        return False
+    if run.problem and run.problem.get("until", 0) > time.time():
+        return False
+
+    @contextmanager
+    def claim_list() -> Iterator[Lease]:
+        with _list_claim(parts, connection.id) as held:
+            apply_waiting(parts, connection)  # live changes first
+            yield held
+
+    taking = Step(parts, connection, run, claim_list)
+    try:
+        phase = taking.take()
+        lease.check()
+    except Lost:
+        return False
+    except Busy:
+        return True
+    except RetryLater as error:
+        _hold_run(parts, run, error)
+        return False
+    except Incomplete as error:
+        _finish(parts, run, "incomplete", _problem(error))
+        return False
+    except RelayError as error:
+        if run.phase not in EHQ_PHASES and not run.dry:
+            failed(parts, connection, error)
+        _finish(parts, run, "needs_person" if isinstance(error, NeedsPerson) else "incomplete", _problem(error))
+        return False
+    with parts.database.write() as tx:
+        runs.step(tx, run.id, phase, taking.cursor, taking.counts)
+    if phase != "done":
+        return True
+    if braked := taking.counts.get("braked"):
+        problem = {
+            "message": f"{braked} people are missing from EHQ, more than the brake lets go at once. None of them was removed.",
+            "remedy": "Look whether EHQ shows them. If they are really gone, raise the brake and run again.",
+            "code": "brake",
+        }
+        _finish(parts, run, "braked", problem)
+    else:
+        _finish(parts, run, "completed", None)
+    return False
+
+
+@contextmanager
+def _list_claim(parts: Parts, connection_id: str) -> Iterator[Lease]:
+    """The list's claim for one step of a run. :raise Busy: when live changes hold it for long."""
+    ends = time.monotonic() + LIST_WAIT_S
+    while True:
+        with claim(parts.database, f"list:{connection_id}") as lease:
+            if lease is not None:
+                yield lease
+                break
+        if time.monotonic() > ends:
+            raise Busy
+        time.sleep(0.05)
+    if waits(parts, connection_id):
+        parts.queue.ring(connection_id)
+
+
+def _problem(error: RelayError) -> dict[str, Any]:
+    return {"message": error.message, "remedy": error.remedy, "code": error.code}
+
+
+def _hold_run(parts: Parts, run: Run, error: RetryLater) -> None:
+    now = time.time()
+    before = run.problem or {}
+    since, times = before.get("since", now), before.get("times", 0)
+    if now - since > GIVE_UP_S:
+        _finish(parts, run, "incomplete", _problem(error))
+        return
+    delay = max(error.retry_after or 0.0, min(60.0, 0.7 * 2 ** min(times, 8)))
+    held = {**_problem(error), "since": since, "times": times + 1, "until": now + delay}
+    with parts.database.write() as tx:
+        runs.hold(tx, run.id, held)
+    log.warning("run held", connection=run.connection_id, run=run.id, phase=run.phase, code=error.code)
+
+
+def _finish(parts: Parts, run: Run, state: str, problem: Any) -> None:
+    with parts.database.write() as tx:
+        runs.finish(tx, run.id, state, problem)
+    log.info("run ended", connection=run.connection_id, run=run.id, state=state)
+
+
+def start_run(
+    parts: Parts, connection_id: str, *, trigger: str, dry: bool = False, phase: str = "fields"
+) -> tuple[Run, bool]:
+    """A run of this connection, and whether it is new: one under way is joined, since two would read the same."""
+    with parts.database.write() as tx:
+        first = not any(run.state == "completed" for run in runs.latest(tx, connection_id, 50, dry=False))
+        run = runs.start(tx, connection_id, trigger, dry, phase, {"first_run": True} if first else {})
+        new = run is not None
+        if run is None:
+            run = runs.under_way(tx, connection_id)[0]
+    parts.queue.step(run.id)
+    return run, new
+
+
+__all__ = ["BULK", "failed", "start_run", "step", "visit", "waits"]
