@@ -1,0 +1,268 @@
+"""Real parts for every test: a database of either kind, a Redis, both simulators over HTTP, and a real RQ worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+import sandbox.campaign_monitor
+import sandbox.ehq
+from relay import jobs
+from relay.queue import Ring
+from relay.settings import Settings, read_settings
+from relay.store import migrate, runs
+from relay.store.connections import Connection
+from relay.store.database import Database
+from relay.store.runs import Run
+from relay.store.tables import metadata
+from relay.sync import connect, explain, status, work
+from relay.sync.parts import Parts
+from relay.wiring import wire
+from sandbox.server import Server
+
+KEY = Fernet.generate_key().decode()
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+
+
+class Remote:
+    """A simulator: what it holds, what it is made to do, and how it fails."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.session = url, requests.Session()
+
+    def sandbox(self, path: str, sent: Any = None, method: str | None = None) -> Any:
+        method = method or ("GET" if sent is None else "POST")
+        reply = self.session.request(method, f"{self.url}/sandbox/{path}", json=sent, timeout=30)
+        assert reply.ok, reply.text
+        return reply.json()
+
+    def faults(self, **values: Any) -> None:
+        self.sandbox("faults", values)
+
+    def act(self, action: str, **more: Any) -> Any:
+        return self.sandbox("act", {"action": action, **more})
+
+    def calls(self) -> Any:
+        return self.sandbox("calls.json")
+
+    def forget_calls(self) -> None:
+        self.sandbox("calls.json", method="DELETE")
+
+
+class SimulatedEhq(Remote):
+    def people(self) -> dict[str, Any]:
+        """id → attributes, as EHQ has them now."""
+        return {p["id"]: p["attributes"] for p in self.sandbox("people.json")["people"]}
+
+    def send_to(self, url: str, secret: str, profile: str = "standard") -> None:
+        self.sandbox("webhook", {"url": url, "secret": secret, "profile": profile, "enabled": True})
+
+
+class SimulatedCampaignMonitor(Remote):
+    def list(self, name: str = "Bayside") -> Any:
+        return self.sandbox(f"lists/{quote(name)}.json")
+
+    def subscribers(self, name: str = "Bayside") -> dict[str, Any]:
+        """Lower-cased address → {email, name, state, fields, …}"""
+        return {s["email"].lower(): s for s in self.list(name)["subscribers"]}
+
+    def active(self, name: str = "Bayside") -> set[str]:
+        return {email for email, s in self.subscribers(name).items() if s["state"] == "Active"}
+
+    def segments(self, name: str = "Bayside") -> dict[str, int]:
+        return {s["Title"]: s["ActiveSubscribers"] for s in self.list(name)["segments"]}
+
+    def violations(self) -> Any:
+        return self.sandbox("violations.json")["violations"]
+
+
+class Relay:
+    """The relay as a test drives it: real parts, and a real RQ worker that works off what was rung."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        jobs.use(parts)
+
+    def work(self) -> None:
+        """Works off every ring, as `python worker.py` would, and ends when none is left."""
+        worker = SimpleWorker(
+            list(self.parts.queue.queues.values()),
+            connection=self.parts.queue.redis,
+            job_class=Ring,
+            serializer=JSONSerializer,
+        )
+        worker.log_job_description = False
+        worker.work(burst=True, logging_level="WARNING")
+
+    def connect(self, ehq: Remote, name: str = "Bayside", **more: Any) -> Connection:
+        """A connection of `ehq` to a new list, or as `more` says (fields of connect.Wish)."""
+        wish = connect.Wish(
+            **{"name": name, "ehq_url": ehq.url, "ehq_credential": {"token": "sandbox"}, "cm_api_key": "sandbox", **more}
+        )
+        added = connect.add(self.parts, wish)
+        self.secret = added["webhook_secret"]
+        return self.parts.connection(added["connection"])
+
+    def reconcile(self, connection: Connection, *, dry: bool = False, patience: float = 60.0) -> Run:
+        """A run to its end."""
+        run, _ = work.start_run(self.parts, connection.id, trigger="person", dry=dry)
+        give_up = time.monotonic() + patience
+        while time.monotonic() < give_up:
+            self.work()
+            with self.parts.database.read() as tx:
+                now = runs.find(tx, run.id)
+            assert now is not None
+            if now.state != "running":
+                return now
+            time.sleep(0.1)  # held: in production the clock rings when the time has come
+            self.parts.queue.step(run.id)
+        raise AssertionError(f"the run did not end: {now.phase}, {now.problem}")
+
+    def status(self, connection: Connection) -> dict[str, Any]:
+        return status.report(self.parts, self.parts.connection(connection.id))
+
+    def person(self, connection: Connection, who: str) -> dict[str, Any]:
+        found = explain.people(self.parts, self.parts.connection(connection.id), who)
+        assert found, "nobody of that address or id is known"
+        return found[0]
+
+    def settle(self, connection: Connection, patience: float = 30.0) -> dict[str, Any]:
+        """Works until nobody waits; answers the status then."""
+        give_up = time.monotonic() + patience
+        while time.monotonic() < give_up:
+            self.parts.queue.ring(connection.id, always=True)
+            self.work()
+            now = self.status(connection)
+            if not now["waiting"]:
+                return now
+            time.sleep(0.1)
+        raise AssertionError(f"still waiting: {now}")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Whatever remembers something is tested on SQLite and, where one is given, on PostgreSQL."""
+    if "kind" in metafunc.fixturenames:
+        metafunc.parametrize("kind", ["sqlite", "postgresql"] if os.environ.get("TEST_DATABASE_URL") else ["sqlite"])
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A migrated database of each kind: an SQLite file to copy, a PostgreSQL database of this test process."""
+    ready: dict[str, Any] = {"sqlite": tmp_path_factory.mktemp("template") / "relay.sqlite3"}
+    database = Database(f"sqlite:///{ready['sqlite']}")
+    migrate.upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    if server := os.environ.get("TEST_DATABASE_URL"):
+        name = f"relay_test_{WORKER}"
+        url = sa.make_url(server.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+        with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+            admin.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            admin.exec_driver_sql(f"CREATE DATABASE {name}")
+        ready["postgresql"] = url.set(database=name).render_as_string(hide_password=False)
+        migrate.upgrade(Database(ready["postgresql"]))
+    return ready
+
+
+@pytest.fixture
+def database_url(kind: str, migrated: dict[str, Any], tmp_path: Path) -> str:
+    """An empty database of the current schema."""
+    if kind == "sqlite":
+        shutil.copy(migrated["sqlite"], tmp_path / "relay.sqlite3")
+        return f"sqlite:///{tmp_path / 'relay.sqlite3'}"
+    url = str(migrated["postgresql"])
+    with sa.create_engine(url).begin() as connection:
+        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    return url
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """An empty Redis of this test process; bin/test starts one where none is given."""
+    url = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+    number = 1 + int(WORKER.removeprefix("gw")) % 14
+    return f"{url}?db={number}" if url.startswith("unix") else f"{url.rstrip('/')}/{number}"
+
+
+@pytest.fixture
+def ehq() -> Iterator[SimulatedEhq]:
+    with Server(sandbox.ehq.create_app(people=60, seed=1)) as server:
+        yield SimulatedEhq(server.url)
+
+
+@pytest.fixture
+def cm() -> Iterator[SimulatedCampaignMonitor]:
+    with Server(sandbox.campaign_monitor.create_app()) as server:
+        yield SimulatedCampaignMonitor(server.url)
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, cm: SimulatedCampaignMonitor, tmp_path: Path) -> Settings:
+    return read_settings(
+        {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": "a secret of sufficient length",
+            "RELAY_ENCRYPTION_KEYS": KEY,
+            "CAMPAIGN_MONITOR_API_URL": f"{cm.url}/api/v3.3",
+            "CAMPAIGN_MONITOR_OAUTH_URL": f"{cm.url}/oauth",
+            "CAMPAIGN_MONITOR_CLIENT_ID": "sandbox",
+            "CAMPAIGN_MONITOR_CLIENT_SECRET": "sandbox",
+        },
+        var=tmp_path,
+    )
+
+
+@pytest.fixture
+def parts(settings: Settings) -> Iterator[Parts]:
+    made = wire(settings)
+    made.queue.redis.flushdb()
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def relay(parts: Parts) -> Relay:
+    return Relay(parts)
+
+
+@pytest.fixture
+def connection(relay: Relay, ehq: SimulatedEhq) -> Connection:
+    """Bayside's site and its new, empty list."""
+    return relay.connect(ehq)
+
+
+@pytest.fixture
+def synced(relay: Relay, ehq: SimulatedEhq, connection: Connection) -> Connection:
+    """Bayside after its first run."""
+    assert relay.reconcile(connection).state == "completed"
+    return connection
+
+
+@pytest.fixture
+def door(parts: Parts, relay: Relay, ehq: SimulatedEhq) -> Iterator[Callable[[Connection], str]]:
+    """The web process over HTTP: `door(connection)` makes EHQ send its webhooks there, and answers the address."""
+    from relay.web import create_app
+
+    with Server(create_app(parts)) as server:
+
+        def open_for(connection: Connection) -> str:
+            url = f"{server.url}/webhooks/ehq/{connection.id}"
+            ehq.send_to(url, relay.secret)
+            return url
+
+        yield open_for
