@@ -38,7 +38,7 @@ class Worker(SimpleWorker):
             give_up = threading.Timer(GRACE_S, give_calls_up, [self.parts])
             give_up.daemon = True
             give_up.start()
-            super().request_stop(signum, frame)
+            super().request_stop(signum, frame)  # type: ignore[no-untyped-call]
 
     request_force_stop = request_stop
 

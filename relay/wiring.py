@@ -77,9 +77,7 @@ class StoredTokens:
             }
         )
         with self.database.write() as tx:
-            connections.change(
-                tx, self.connection_id, cm_credential=locked, cm_token_expires_at=tokens.expires_at
-            )
+            connections.change(tx, self.connection_id, cm_credential=locked, cm_token_expires_at=tokens.expires_at)
 
     @contextmanager
     def refreshing(self) -> Iterator[bool]:

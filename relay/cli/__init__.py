@@ -82,7 +82,9 @@ def parser() -> Parser:
 
     reconcile = command(sub, "reconcile", commands.reconcile, "Start a run, or join the one under way.")
     reconcile.add_argument("connection", metavar="C")
-    reconcile.add_argument("--dry-run", action="store_true", help="write nothing to Campaign Monitor; show what would be")
+    reconcile.add_argument(
+        "--dry-run", action="store_true", help="write nothing to Campaign Monitor; show what would be"
+    )
     reconcile.add_argument("--wait", action="store_true", help="show progress and print the counts")
 
     status = command(sub, "status", commands.status, "Who waits, who is refused, how the last run went.")

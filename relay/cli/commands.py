@@ -12,8 +12,12 @@ import orjson
 
 from relay.cli.watch import watch
 from relay.errors import Invalid, RelayError
-from relay.store import connections, deliveries as arrivals, migrate as schema, runs
-from relay.sync import check as checks, connect, explain, status as reports, work
+from relay.store import connections, runs
+from relay.store import deliveries as arrivals
+from relay.store import migrate as schema
+from relay.sync import check as checks
+from relay.sync import connect, explain, work
+from relay.sync import status as reports
 from relay.sync.parts import Parts
 
 Answer = tuple[Any, int]
@@ -67,7 +71,10 @@ def configure(parts: Parts, options: Options) -> Answer:
 def list_connections(parts: Parts, _: Options) -> Answer:
     with parts.database.read() as tx:
         everyone = connections.everyone(tx)
-    return [{"connection": c.id, "name": c.name, "state": c.state, "ehq_url": c.ehq_url, "list": c.cm_list_name} for c in everyone], 0
+    return [
+        {"connection": c.id, "name": c.name, "state": c.state, "ehq_url": c.ehq_url, "list": c.cm_list_name}
+        for c in everyone
+    ], 0
 
 
 def show_connection(parts: Parts, options: Options) -> Answer:
@@ -146,7 +153,14 @@ def deliveries(parts: Parts, options: Options) -> Answer:
             tx, connection.id, state=options.state, since=moment(options.since), limit=max(1, options.limit)
         )
     return [
-        {"delivery": d.key, "type": d.type, "subject": d.subject, "received_at": d.received_at, "state": d.state, "reason": d.reason}
+        {
+            "delivery": d.key,
+            "type": d.type,
+            "subject": d.subject,
+            "received_at": d.received_at,
+            "state": d.state,
+            "reason": d.reason,
+        }
         for d in found
     ], 0
 
@@ -163,7 +177,9 @@ def replay(parts: Parts, options: Options) -> Answer:
             limit=1_000_000,
         )
         if options.delivery and not found:
-            raise RelayError(f"There is no delivery {options.delivery!r} here.", remedy="`relay deliveries` shows them.")
+            raise RelayError(
+                f"There is no delivery {options.delivery!r} here.", remedy="`relay deliveries` shows them."
+            )
         usable = [d for d in found if d.body is not None]
         if not options.dry_run:
             arrivals.take_again(tx, [d.id for d in usable])

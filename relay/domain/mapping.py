@@ -78,7 +78,9 @@ class Held:
 
 def mapper(targets: Sequence[Target], groups: Mapping[str, str], zone: tzinfo) -> Mapper:
     """Adds to the fields and groups which questions hold a person's name (the form has no built-in one)."""
-    by_label = {target.label.strip().lower(): target.source for target in targets if target.source.startswith("answer:")}
+    by_label = {
+        target.label.strip().lower(): target.source for target in targets if target.source.startswith("answer:")
+    }
 
     def first(labels: set[str]) -> str | None:
         return next((source for label, source in by_label.items() if label in labels), None)

@@ -87,9 +87,7 @@ def see(known: Known, patch: Patch, page: Page, left_out: Container[str] = ()) -
     if "answers" in patch.values and "answers" not in stands:
         merging.values["answers"] = _answers(None, patch.values["answers"], left_out)
     if "groups" in patch.values:
-        merging.replace_groups(
-            patch.values["groups"] or (), lambda pair: pair not in stands and "groups" not in stands
-        )
+        merging.replace_groups(patch.values["groups"] or (), lambda pair: pair not in stands and "groups" not in stands)
     return merging.result(page)
 
 
@@ -141,7 +139,9 @@ def _stricter(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, An
     return tied
 
 
-def _answers(stored: Mapping[str, Any] | None, new: Mapping[str, Any] | None, left_out: Container[str]) -> dict[str, Any]:
+def _answers(
+    stored: Mapping[str, Any] | None, new: Mapping[str, Any] | None, left_out: Container[str]
+) -> dict[str, Any]:
     """Answers by question id. An empty set of answers (null or []) clears them all; an emptied answer is dropped."""
     merged = {**(stored or {}), **new} if new else {}
     return {

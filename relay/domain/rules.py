@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from relay.domain.merge import Known
 from relay.errors import Invalid
 
-ROLES = ("participant", "project_admin", "hub_admin", "site_admin", "unknown")
 Role = Literal["participant", "project_admin", "hub_admin", "site_admin", "unknown"]
+ROLES: tuple[Role, ...] = ("participant", "project_admin", "hub_admin", "site_admin", "unknown")
 
 
 class _Document(BaseModel):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -88,7 +88,7 @@ def same(one: Value | None, other: Value | None) -> bool:
     return (one or ()) == (other or ()) if not (one and other) else one == other
 
 
-def _cut(text: str) -> Typed:
+def _cut(text: str) -> tuple[str, str | None]:
     return (text, None) if len(text) <= LONGEST else (text[:LONGEST].rstrip(), "cut")
 
 
@@ -114,13 +114,16 @@ def _split(text: str, options: Sequence[str]) -> list[str]:
 
 
 def _date(text: str) -> Typed:
-    for read in (lambda t: date.fromisoformat(t[:10]), lambda t: datetime.strptime(t[:10], "%d/%m/%Y").date()):  # noqa: DTZ007
-        try:
-            day = read(text.strip())
-        except ValueError:
-            continue
-        return (day.isoformat(), None) if FIRST_DATE <= day <= LAST_DATE else ("", "skipped")
-    return "", "skipped"
+    """2026-11-23 or 23/11/2026, with or without a time behind it."""
+    read = re.match(r"(\d{4})-(\d\d)-(\d\d)", text.strip()) or re.match(r"(\d\d)/(\d\d)/(\d{4})", text.strip())
+    if read is None:
+        return "", "skipped"
+    numbers = [int(part) for part in read.groups()]
+    try:
+        day = date(*numbers) if numbers[0] > 31 else date(*reversed(numbers))
+    except ValueError:
+        return "", "skipped"
+    return (day.isoformat(), None) if FIRST_DATE <= day <= LAST_DATE else ("", "skipped")
 
 
 def _number(text: str) -> Typed:

@@ -165,7 +165,9 @@ class Ehq:
             parts = urlsplit(self.api)
             return f"{parts.scheme}://{parts.netloc}{link}"
         # Never with our credential to another host; then pages are counted instead.
-        return link if urlsplit(link).netloc == self.host and urlsplit(link).scheme == urlsplit(self.api).scheme else None
+        return (
+            link if urlsplit(link).netloc == self.host and urlsplit(link).scheme == urlsplit(self.api).scheme else None
+        )
 
     # Calls.
 
@@ -195,7 +197,9 @@ class Ehq:
             token = (data.get("attributes") or {}).get("token") if isinstance(data, Mapping) else None
             if not isinstance(token, str) or not token.isascii():
                 raise NeedsPerson(
-                    f"{self.host} answered the log-in without a token.", remedy="Is this EHQ's address?", code="ehq-login"
+                    f"{self.host} answered the log-in without a token.",
+                    remedy="Is this EHQ's address?",
+                    code="ehq-login",
                 )
             self._token = token
         return {"Authorization": f"Bearer {self._token}"}

@@ -75,7 +75,9 @@ def _dialect(overrides: bytes) -> Dialect:
         if section not in document:
             raise Invalid(f"overrides: there is no section {section!r}; there are {', '.join(sorted(document))}.")
         if type(entries) is not type(document[section]):
-            raise Invalid(f"overrides.{section} must be of the kind of its default, {type(document[section]).__name__}.")
+            raise Invalid(
+                f"overrides.{section} must be of the kind of its default, {type(document[section]).__name__}."
+            )
         if isinstance(entries, list):
             document[section] = [*entries, *document[section]]
             continue

@@ -53,5 +53,3 @@ def _shown(value: Any) -> str:
     if not isinstance(value, str | int) or isinstance(value, bool):
         return ""
     return "".join(c for c in str(value).encode("utf-8", "replace").decode() if c.isprintable())
-
-

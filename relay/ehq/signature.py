@@ -32,9 +32,7 @@ def profile(name: str, headers: Mapping[str, str] | None = None, tolerance_s: in
     return Profile(name, names["id"], names["signature"], names.get("timestamp", ""), tolerance_s)
 
 
-def verify(
-    profile: Profile, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: float
-) -> str | None:
+def verify(profile: Profile, secrets: Sequence[str], headers: Mapping[str, str], body: bytes, now: float) -> str | None:
     """The delivery's id from the headers, None when the profile sent none. `now` is epoch seconds.
 
     :raise NotGenuine: saying which of missing, unreadable, stale and wrong it is.

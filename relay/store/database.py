@@ -86,7 +86,9 @@ def _said() -> Iterator[None]:
         raise
 
 
-def upsert(tx: Tx, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...], update: tuple[str, ...] = ()) -> Any:
+def upsert(
+    tx: Tx, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...], update: tuple[str, ...] = ()
+) -> Any:
     """INSERT … ON CONFLICT over `key`: `update` names what the new row overwrites, nothing means the old row stays."""
     from sqlalchemy.dialects import postgresql, sqlite
 

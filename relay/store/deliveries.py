@@ -56,9 +56,7 @@ def applied(tx: Tx, ids: Sequence[int]) -> None:
 
 
 def quarantined(tx: Tx, delivery_id: int, reason: str) -> None:
-    tx.execute(
-        sa.update(deliveries).where(deliveries.c.id == delivery_id).values(state="quarantined", reason=reason)
-    )
+    tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(state="quarantined", reason=reason))
 
 
 def search(
@@ -97,7 +95,7 @@ def counts(tx: Tx, connection_id: str) -> dict[str, int]:
         .where(deliveries.c.connection_id == connection_id)
         .group_by(deliveries.c.state)
     )
-    return {state: count for state, count in tx.execute(query)}
+    return dict(tx.execute(query).tuples().all())
 
 
 def oldest_waiting(tx: Tx, connection_id: str) -> float | None:

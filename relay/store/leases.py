@@ -69,9 +69,7 @@ class Lease:
         try:
             with self.database.write() as tx:
                 tx.execute(
-                    sa.update(leases)
-                    .where(leases.c.name == self.name, leases.c.owner == self.owner)
-                    .values(until=0.0)
+                    sa.update(leases).where(leases.c.name == self.name, leases.c.owner == self.owner).values(until=0.0)
                 )
         except Unavailable:
             pass  # it ends by itself

@@ -304,7 +304,7 @@ def hold_back(tx: Tx, person: Person, delay: float) -> None:
 def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
     """{"participants", "waiting", "oldest_waiting": epoch or None, "refused": {code: n}, "on_list", "opted_out"}"""
     mine = _c.connection_id == connection_id
-    
+
     total, on_list, out = tx.execute(
         sa.select(
             sa.func.count(),
@@ -326,7 +326,7 @@ def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
         "participants": total,
         "waiting": waits,
         "oldest_waiting": oldest,
-        "refused": {code: count for code, count in refused},
+        "refused": dict(refused.tuples().all()),
         "on_list": on_list,
         "opted_out": out,
     }

@@ -28,9 +28,7 @@ class Run:
     problem: Mapping[str, Any] | None
 
 
-def start(
-    tx: Tx, connection_id: str, trigger: str, dry: bool, phase: str, counts: Mapping[str, Any]
-) -> Run | None:
+def start(tx: Tx, connection_id: str, trigger: str, dry: bool, phase: str, counts: Mapping[str, Any]) -> Run | None:
     """A new run, or None when one is under way (a unique index decides between two who ask at once)."""
     now = time.time()
     values = {
@@ -49,7 +47,7 @@ def start(
             run_id = tx.execute(sa.insert(runs).values(**values).returning(runs.c.id)).scalar_one()
     except IntegrityError:
         return None
-    return Run(id=run_id, finished_at=None, problem=None, **values)
+    return find(tx, run_id)
 
 
 def find(tx: Tx, run_id: int) -> Run | None:
@@ -117,7 +115,7 @@ def drift(tx: Tx, run_id: int, limit: int = 1000) -> list[Mapping[str, Any]]:
 
 def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:
     query = sa.select(changes.c.what, sa.func.count()).where(changes.c.connection_id == connection_id)
-    return {what: count for what, count in tx.execute(query.group_by(changes.c.what))}
+    return dict(tx.execute(query.group_by(changes.c.what)).tuples().all())
 
 
 def remove_connection(tx: Tx, connection_id: str) -> None:

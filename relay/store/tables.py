@@ -143,7 +143,9 @@ runs = sa.Table(
     sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
     sa.Column("trigger", sa.Text, nullable=False, comment="clock, person or change"),
     sa.Column("dry", sa.Boolean, nullable=False),
-    sa.Column("state", sa.Text, nullable=False, comment="running, completed, incomplete, braked, stopped, needs_person"),
+    sa.Column(
+        "state", sa.Text, nullable=False, comment="running, completed, incomplete, braked, stopped, needs_person"
+    ),
     sa.Column("phase", sa.Text, nullable=False),
     sa.Column("cursor", sa.JSON, nullable=False),
     sa.Column("counts", sa.JSON, nullable=False),

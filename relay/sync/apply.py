@@ -32,8 +32,8 @@ class Taken:
 
     @property
     def said(self) -> Heard:
-        updated = self.event.patch.updated_at if self.event.patch else self.event.group and self.event.group.updated_at
-        return Heard(self.delivery.received_at, self.event.at, updated)
+        resource = self.event.patch or self.event.group
+        return Heard(self.delivery.received_at, self.event.at, resource.updated_at if resource else None)
 
 
 def apply_waiting(parts: Parts, connection: Connection) -> int:

@@ -96,14 +96,18 @@ def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:
         names = "; ".join(f"{c.name} ({c.id})" for c in clients) or "none"
         wrong = "is not one of this account's clients" if draft.cm_client_id else "must be chosen: there are several"
         raise NeedsPerson(
-            f"The Campaign Monitor client {wrong}. There are: {names}.", remedy="Give its id with --cm-client-id.", code="client"
+            f"The Campaign Monitor client {wrong}. There are: {names}.",
+            remedy="Give its id with --cm-client-id.",
+            code="client",
         )
     client = chosen[0].id
     lists = {item.id: item.name for item in cm.lists(client)}
     if wish.list_id:
         if wish.list_id not in lists:
             raise NeedsPerson(
-                f"There is no list {wish.list_id!r} under this client.", remedy="Look its id up in Campaign Monitor.", code="101"
+                f"There is no list {wish.list_id!r} under this client.",
+                remedy="Look its id up in Campaign Monitor.",
+                code="101",
             )
         list_id, title = wish.list_id, lists[wish.list_id]
         taken = next((c for c in _all(parts) if c.cm_list_id == list_id), None)
@@ -126,7 +130,9 @@ def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:
         try:
             list_id = cm.create_list(client, title)
         except Refused as error:
-            raise NeedsPerson(f"Campaign Monitor did not create the list: {error.message}", remedy=error.remedy) from None
+            raise NeedsPerson(
+                f"Campaign Monitor did not create the list: {error.message}", remedy=error.remedy
+            ) from None
     return replace(draft, cm_client_id=client, cm_list_id=list_id, cm_list_name=title, state="on")
 
 
@@ -162,7 +168,9 @@ def resume(parts: Parts, connection: Connection) -> None:
 def rotate_secret(parts: Parts, connection: Connection) -> dict[str, Any]:
     """A new webhook secret; those before it stay valid for a day."""
     until, secret = time.time() + GRACE_S, new_secret()
-    old = [item for item in parts.vault.unlock(connection.webhook_secrets) if (item.get("until") or until) > time.time()]
+    old = [
+        item for item in parts.vault.unlock(connection.webhook_secrets) if (item.get("until") or until) > time.time()
+    ]
     kept = [{"secret": item["secret"], "until": min(item.get("until") or until, until)} for item in old]
     with parts.database.write() as tx:
         connections.change(tx, connection.id, webhook_secrets=parts.vault.lock([{"secret": secret}, *kept]))

@@ -15,7 +15,8 @@ from relay.sync.picture import Picture, Verdict
 OWN_CODES = {
     "not-kept": (
         "Campaign Monitor took the write but does not hold all of it.",
-        "Compare the two sides; a field may have lost an option or changed its type. It is tried again when an answer changes.",
+        "Compare the two sides: a field may have lost an option or changed its type. "
+        "It is tried again when an answer changes.",
     )
 }
 
@@ -69,9 +70,18 @@ def person(picture: Picture, one: Person, verdict: Verdict, history: Any, arrive
         },
         "differs_in": [labels.get(s, s) for s in differences(wanted, one.held)] if wanted else [],
         "history": sorted(
-            [{"at": c["at"], "what": c["what"], "cause": c["cause"], "run": c["run_id"], "detail": c["detail"]} for c in history]
+            [
+                {"at": c["at"], "what": c["what"], "cause": c["cause"], "run": c["run_id"], "detail": c["detail"]}
+                for c in history
+            ]
             + [
-                {"at": d.received_at, "what": f"delivery {d.type}", "delivery": d.key, "state": d.state, "reason": d.reason}
+                {
+                    "at": d.received_at,
+                    "what": f"delivery {d.type}",
+                    "delivery": d.key,
+                    "state": d.state,
+                    "reason": d.reason,
+                }
                 for d in arrived
             ],
             key=lambda item: item["at"],

@@ -36,6 +36,8 @@ class Parts:
             found = connections.find(tx, connection_id)
         if found is None:
             raise NeedsPerson(
-                f"There is no connection {connection_id!r}.", remedy="`relay connection list` shows them.", code="unknown"
+                f"There is no connection {connection_id!r}.",
+                remedy="`relay connection list` shows them.",
+                code="unknown",
             )
         return found

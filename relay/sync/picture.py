@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from relay.campaign_monitor.shapes import Subscriber, fold_key
-
 from relay.domain import values
 from relay.domain.decide import Step, decide
 from relay.domain.mapping import BASE_FIELDS, Held, Mapper, Target, Wanted, mapper, wanted
@@ -91,10 +90,10 @@ class Picture:
         newest: dict[str, Person] = {}
         for person in people:
             email = person.email
-            if email in shared and self.reason(person) is None:
-                assert email is not None
-                if email not in newest or _registered(person) > _registered(newest[email]):
-                    newest[email] = person
+            if email is None or email not in shared or self.reason(person) is not None:
+                continue
+            if email not in newest or _registered(person) > _registered(newest[email]):
+                newest[email] = person
         return {email: person.known.ehq_id for email, person in newest.items()}
 
     def held(self, subscriber: Subscriber) -> Held:
@@ -139,7 +138,9 @@ def learn(tx: Tx, picture: Picture, questions: Iterable[Question], group_names: 
         if f"answer:{q.id}" not in picture.fields and not picture.leaves_out(q)
     }
     structure.add_fields(tx, [{**row, "connection_id": connection_id} for row in (*base, *new.values())])
-    groups = [(i, name or f"Group {i}", option_text(name, i)) for i, name in group_names.items() if i not in picture.groups]
+    groups = [
+        (i, name or f"Group {i}", option_text(name, i)) for i, name in group_names.items() if i not in picture.groups
+    ]
     structure.add_groups(tx, connection_id, groups)
     return bool(base or new or groups)
 

@@ -11,16 +11,16 @@ Answer = TypeVar("Answer")
 class Prefetch(Generic[Answer]):
     """Iterates over `fetch(cursor)` from `start` until `following(answer)` is None. At most one page ahead."""
 
-    def __init__(
-        self, fetch: Callable[[Any], Answer], start: Any, following: Callable[[Answer], Any | None]
-    ) -> None:
+    def __init__(self, fetch: Callable[[Any], Answer], start: Any, following: Callable[[Answer], Any | None]) -> None:
         self.fetch, self.start, self.following = fetch, start, following
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
     def __iter__(self) -> Iterator[Answer]:

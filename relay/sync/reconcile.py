@@ -16,11 +16,12 @@ import structlog
 from relay.campaign_monitor.shapes import STATES
 from relay.domain.decide import opted_out
 from relay.domain.mapping import BASE_FIELDS, Held, differences
-from relay.domain.merge import see
+from relay.domain.merge import Known, see
 from relay.domain.version import Page
 from relay.ehq.client import Cursor
 from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
-from relay.store import connections, participants, runs, structure as tables
+from relay.store import connections, participants, runs
+from relay.store import structure as tables
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.leases import Lease
@@ -141,7 +142,8 @@ class Step:
             if missing := patches.keys() - people.keys():
                 participants.add_stubs(tx, self.connection.id, missing)
                 people |= participants.by_ids(tx, self.connection.id, missing, lock=True)
-            changed, causes = [], {}
+            changed: list[tuple[int, Known]] = []
+            causes: dict[str, list[int]] = {}
             for ehq_id, patch in patches.items():
                 person = people[ehq_id]
                 now = see(person.known, patch, Page(asked, patch.updated_at), left_out)
@@ -192,7 +194,7 @@ class Step:
             return page, following((state, number), page.pages), asked
 
         start = tuple(self.cursor.get("at", (0, 1)))
-        with Prefetch(fetch, start, lambda answer: answer[1]) as pages:  # type: ignore[arg-type]
+        with Prefetch(fetch, start, lambda answer: answer[1]) as pages:
             for page, next_at, asked in pages:
                 self._hold(page.people, picture, cause, asked)
                 if next_at is None:

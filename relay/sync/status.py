@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-
 from relay.store import deliveries, participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
@@ -60,6 +59,3 @@ def run_report(run: Run) -> dict[str, Any]:
 def changes_by_kind(parts: Parts, connection_id: str) -> Mapping[str, int]:
     with parts.database.read() as tx:
         return runs.changes_by_kind(tx, connection_id)
-
-
-

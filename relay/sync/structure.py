@@ -1,6 +1,7 @@
-"""Custom fields, options and segments in Campaign Monitor: created, adopted, re-read and repaired (CM contract §6, §7.5)."""
+"""Custom fields, options and segments in CM: created, adopted, re-read and repaired (CM contract §6, §7.5)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -91,7 +92,7 @@ def _create_or_adopt(
                 return CmField(name, key, field.type, tuple(options if field.type in MULTI else ())), cm.fields(list_id)
             except Refused as error:
                 if error.code == "254":  # CM takes no such name: the question's number is one it takes
-                    field = Field(**{**_dict(field), "label": f"Question {field.source.removeprefix('answer:')}"})
+                    field = replace(field, label=f"Question {field.source.removeprefix('answer:')}")
                     continue
                 if error.code != "255":
                     raise NeedsPerson(
@@ -159,7 +160,9 @@ def segments(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, 
         return picture
     list_id = picture.connection.cm_list_id or ""
     titles = titles_of(picture.groups.values())
-    todo = [g for g in _by_age(picture.groups.values()) if everyone or g.segment_id is None or g.title != titles.get(g.id)]
+    todo = [
+        g for g in _by_age(picture.groups.values()) if everyone or g.segment_id is None or g.title != titles.get(g.id)
+    ]
     todo = [g for g in todo if (g.option in field.options if not g.deleted else g.segment_id)]
     if not todo:
         return picture
@@ -209,13 +212,11 @@ def titles_of(groups: Iterable[Group]) -> dict[int, str]:
 
 
 def _by_age(groups: Iterable[Group]) -> list[Group]:
-    return sorted(groups, key=lambda g: (not g.ehq_id.isdecimal(), int(g.ehq_id) if g.ehq_id.isdecimal() else 0, g.ehq_id))
+    return sorted(
+        groups, key=lambda g: (not g.ehq_id.isdecimal(), int(g.ehq_id) if g.ehq_id.isdecimal() else 0, g.ehq_id)
+    )
 
 
 def _again(parts: Parts, picture: Picture) -> Picture:
     with parts.database.read() as tx:
         return Picture.load(tx, picture.connection)
-
-
-def _dict(field: Field) -> dict[str, object]:
-    return {name: getattr(field, name) for name in field.__slots__}

@@ -86,7 +86,8 @@ def waits(parts: Parts, connection_id: str) -> bool:
             return False
         lanes = open_lanes(connection)
         return deliveries.any_waiting(tx, connection_id) or bool(
-            lanes and (participants.any_waiting(tx, connection_id, lanes) or (connection.segments_due and LIVE in lanes))
+            lanes
+            and (participants.any_waiting(tx, connection_id, lanes) or (connection.segments_due and LIVE in lanes))
         )
 
 
@@ -161,7 +162,7 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
         return True
     if braked := taking.counts.get("braked"):
         problem = {
-            "message": f"{braked} people are missing from EHQ, more than the brake lets go at once. None of them was removed.",
+            "message": f"{braked} people are missing from EHQ, more than the brake lets go at once. None was removed.",
             "remedy": "Look whether EHQ shows them. If they are really gone, raise the brake and run again.",
             "code": "brake",
         }

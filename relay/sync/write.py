@@ -207,7 +207,9 @@ class Visit:
             if error.code == "253":  # a field is gone: read them again, and the next look writes
                 with self.parts.database.write() as tx:
                     structure.forget(tx, self.picture)
-                raise RetryLater("A custom field was deleted in Campaign Monitor; it is made again.", code="253") from None
+                raise RetryLater(
+                    "A custom field was deleted in Campaign Monitor; it is made again.", code="253"
+                ) from None
             if error.code not in DATA_AT_FAULT:
                 raise _unexpected(error) from None
             if len(pairs) > 1:  # somebody's data spoils it for all: halve until it is clear whose
@@ -343,7 +345,8 @@ class Visit:
 
 
 def _known(verdict: Verdict) -> Wanted:
-    assert verdict.wanted is not None, "this step is for people who belong"
+    if verdict.wanted is None:
+        raise ValueError("this step is for people who belong on the list")
     return verdict.wanted
 
 

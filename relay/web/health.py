@@ -53,7 +53,9 @@ def metrics() -> Response:
     parts: Parts = current_app.extensions["relay"]
     now = CollectorRegistry()
     names = {
-        "oldest_waiting_s": Gauge("relay_oldest_waiting_seconds", "Age of who waits longest.", ["connection"], registry=now),
+        "oldest_waiting_s": Gauge(
+            "relay_oldest_waiting_seconds", "Age of who waits longest.", ["connection"], registry=now
+        ),
         "waiting": Gauge("relay_waiting", "People and deliveries that wait.", ["connection"], registry=now),
         "participants": Gauge("relay_participants", "Participants known.", ["connection"], registry=now),
         "quarantined": Gauge("relay_quarantined", "Deliveries in quarantine.", ["connection"], registry=now),

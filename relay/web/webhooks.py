@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -31,7 +32,7 @@ def receive(connection: str) -> tuple[Response, int] | Response:
         return problem(413, "The body is larger than 256 KiB.")
     receiver: Receiver = current_app.extensions["receiver"]
     try:
-        new = receiver.receive(connection, request.headers, body)
+        new = receiver.receive(connection, cast(Mapping[str, str], request.headers), body)
     except NotGenuine as error:
         return not_genuine(error)
     except UnknownConnection as error:
