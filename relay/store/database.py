@@ -1,12 +1,13 @@
 """One engine a process, and transactions that say whether they write."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from relay.errors import RelayError
@@ -86,21 +87,23 @@ def _said() -> Iterator[None]:
         raise
 
 
-def upsert(
-    tx: Tx, table: sa.Table, rows: list[dict[str, Any]], key: tuple[str, ...], update: tuple[str, ...] = ()
-) -> Any:
-    """INSERT … ON CONFLICT over `key`: `update` names what the new row overwrites, nothing means the old row stays."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
+def insert(tx: Tx, table: sa.Table, key: tuple[str, ...]) -> Any:
+    """INSERT that leaves a row with the same `key` as it is. Rows go to `execute`: it is compiled once."""
     dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(rows)
-    if update:
-        statement = statement.on_conflict_do_update(
-            index_elements=list(key), set_={name: statement.excluded[name] for name in update}
-        )
-    else:
-        statement = statement.on_conflict_do_nothing(index_elements=list(key))
-    return statement
+    return dialect.insert(table).on_conflict_do_nothing(index_elements=list(key))
+
+
+def among(tx: Tx, column: sa.ColumnElement[Any], items: Collection[Any]) -> sa.ColumnElement[bool]:
+    """`column IN items` as one parameter: as many items as there are, and a statement that is compiled once."""
+    if tx.dialect.name == "sqlite":
+        listed = sa.func.json_each(_dumps(list(items))).table_valued("value")
+        return column.in_(sa.select(listed.c.value))
+    return column == sa.any_(sa.literal(list(items), sa.ARRAY(column.type)))
+
+
+def analyze(tx: Tx, table: sa.Table) -> None:
+    """Tells the planner that a table has grown: until it knows, it reads all of it to find a few."""
+    tx.exec_driver_sql(f'ANALYZE "{table.name}"')
 
 
 def now_sql(tx: Tx) -> sa.ColumnElement[float]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from relay.store.database import Tx, upsert
+from relay.store.database import Tx, insert
 from relay.store.tables import deliveries
 
 BODY_KEPT_S, ROW_KEPT_S = 14 * 86400.0, 30 * 86400.0
@@ -28,8 +28,8 @@ class Delivery:
 
 def store(tx: Tx, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
     """Inserts what was not seen before; answers the (connection, key) pairs that are new."""
-    statement = upsert(tx, deliveries, rows, ("connection_id", "key"))
-    new = tx.execute(statement.returning(deliveries.c.connection_id, deliveries.c.key))
+    statement = insert(tx, deliveries, ("connection_id", "key"))
+    new = tx.execute(statement.returning(deliveries.c.connection_id, deliveries.c.key), rows)
     return {(connection, key) for connection, key in new}
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 import structlog
 
-from relay.store.database import Database, Unavailable, now_sql, upsert
+from relay.store.database import Database, Unavailable, insert, now_sql
 from relay.store.tables import leases
 
 SECONDS = 15.0
@@ -37,7 +37,7 @@ class Lease:
     def take(self) -> bool:
         with self.database.write() as tx:
             now = now_sql(tx)
-            tx.execute(upsert(tx, leases, [{"name": self.name, "owner": "", "until": 0.0}], ("name",)))
+            tx.execute(insert(tx, leases, ("name",)), {"name": self.name, "owner": "", "until": 0.0})
             taken = tx.execute(
                 sa.update(leases)
                 .where(leases.c.name == self.name, (leases.c.until < now) | (leases.c.owner == self.owner))

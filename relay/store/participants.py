@@ -11,14 +11,12 @@ from relay.domain.decide import Record
 from relay.domain.mapping import Held
 from relay.domain.merge import Known
 from relay.domain.version import Heard, Page
-from relay.store.database import Tx, upsert
+from relay.store.database import Tx, among, analyze, insert
 from relay.store.tables import participants as table
 
 LEAVING, LIVE, BULK = 0, 1, 2
 """Lanes, in the order in which they are served."""
 _c = table.c
-_MANY = 500
-"""Rows a statement; SQLite takes at most 32,766 values in one."""
 
 
 @dataclass(slots=True)
@@ -99,34 +97,27 @@ def _people(tx: Tx, query: sa.Select[Any]) -> list[Person]:
 
 def by_ids(tx: Tx, connection_id: str, ehq_ids: Iterable[str], *, lock: bool = False) -> dict[str, Person]:
     """By EHQ id. `lock` keeps others from changing them until the transaction ends (in one order: no deadlock)."""
-    found: dict[str, Person] = {}
-    for some in _chunks(sorted(set(ehq_ids))):
-        query = _select(connection_id).where(_c.ehq_id.in_(some)).order_by(_c.ehq_id)
-        found |= {p.known.ehq_id: p for p in _people(tx, query.with_for_update() if lock else query)}
-    return found
+    query = _select(connection_id).where(among(tx, _c.ehq_id, set(ehq_ids))).order_by(_c.ehq_id)
+    return {p.known.ehq_id: p for p in _people(tx, query.with_for_update() if lock else query)}
 
 
 def by_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
     """Everyone to whom EHQ gives one of these addresses, or under whom CM holds one of them."""
     found: dict[int, Person] = {}
-    for some in _chunks(sorted(emails)):
-        for column in (_c.email, _c.cm_email):
-            found |= {p.id: p for p in _people(tx, _select(connection_id).where(column.in_(some)))}
+    for column in (_c.email, _c.cm_email):
+        found |= {p.id: p for p in _people(tx, _select(connection_id).where(among(tx, column, emails)))}
     return list(found.values())
 
 
 def shared_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> set[str]:
     """Those of `emails` that EHQ gives to more than one participant."""
-    shared: set[str] = set()
-    for some in _chunks(sorted(emails)):
-        query = (
-            sa.select(_c.email)
-            .where(_c.connection_id == connection_id, _c.email.in_(some))
-            .group_by(_c.email)
-            .having(sa.func.count() > 1)
-        )
-        shared |= set(tx.execute(query).scalars())
-    return shared
+    query = (
+        sa.select(_c.email)
+        .where(_c.connection_id == connection_id, among(tx, _c.email, emails))
+        .group_by(_c.email)
+        .having(sa.func.count() > 1)
+    )
+    return {email for email in tx.execute(query).scalars() if email}
 
 
 def after(tx: Tx, connection_id: str, last_id: int, limit: int) -> list[Person]:
@@ -136,7 +127,7 @@ def after(tx: Tx, connection_id: str, last_id: int, limit: int) -> list[Person]:
 
 def by_our_ids(tx: Tx, connection_id: str, ids: Sequence[int]) -> list[Person]:
     """These participants as they are now, by our ids."""
-    return [p for some in _chunks(list(ids)) for p in _people(tx, _select(connection_id).where(_c.id.in_(some)))]
+    return _people(tx, _select(connection_id).where(among(tx, _c.id, ids)))
 
 
 def one(tx: Tx, connection_id: str, email_or_id: str) -> list[Person]:
@@ -170,8 +161,8 @@ def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int]) -> bool:
 def add_stubs(tx: Tx, connection_id: str, ehq_ids: Iterable[str]) -> None:
     """Rows for participants of whom we hear for the first time."""
     rows = [{"connection_id": connection_id, "ehq_id": i, "values": {}, "heard": {}, "cm_fields": {}} for i in ehq_ids]
-    for some in _chunks(rows):
-        tx.execute(upsert(tx, table, list(some), ("connection_id", "ehq_id")))
+    if rows:
+        tx.execute(insert(tx, table, ("connection_id", "ehq_id")), rows)
 
 
 def save_known(tx: Tx, people: Sequence[tuple[int, Known]]) -> None:
@@ -200,8 +191,8 @@ def save_known(tx: Tx, people: Sequence[tuple[int, Known]]) -> None:
 
 def change(tx: Tx, ids: Sequence[int], **values: Any) -> None:
     """The same new values for all of `ids`."""
-    for some in _chunks(list(ids)):
-        tx.execute(sa.update(table).where(_c.id.in_(some)).values(**values))
+    if ids:
+        tx.execute(sa.update(table).where(among(tx, _c.id, ids)).values(**values))
 
 
 def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None) -> None:
@@ -226,8 +217,7 @@ def _if_unchanged(tx: Tx, people: Iterable[Person], **values: Any) -> None:
     for person in people:
         by_revision.setdefault(person.revision, []).append(person.id)
     for revision, ids in by_revision.items():
-        for some in _chunks(ids):
-            tx.execute(sa.update(table).where(_c.id.in_(some), _c.revision == revision).values(**values))
+        tx.execute(sa.update(table).where(among(tx, _c.id, ids), _c.revision == revision).values(**values))
 
 
 def intend(tx: Tx, ids: Sequence[int]) -> None:
@@ -377,5 +367,6 @@ def cm_unseen(tx: Tx, connection_id: str, run_id: int, last_id: int, limit: int)
     return _people(tx, query.order_by(_c.id).limit(limit))
 
 
-def _chunks(items: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (items[start : start + _MANY] for start in range(0, len(items), _MANY))
+def grown(tx: Tx) -> None:
+    """After a complete read, before everyone is looked up again."""
+    analyze(tx, table)

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from relay.store.database import Tx, upsert
+from relay.store.database import Tx, insert
 from relay.store.tables import fields, groups
 
 
@@ -51,7 +51,7 @@ def all_groups(tx: Tx, connection_id: str) -> list[Group]:
 def add_fields(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
     """Those that are new; keys: connection_id, source, label, kind, type, choices."""
     if rows:
-        tx.execute(upsert(tx, fields, [{**row, "options": []} for row in rows], ("connection_id", "source")))
+        tx.execute(insert(tx, fields, ("connection_id", "source")), [{**row, "options": []} for row in rows])
 
 
 def change_field(tx: Tx, field_id: int, **values: Any) -> None:
@@ -65,7 +65,7 @@ def add_groups(tx: Tx, connection_id: str, found: Iterable[tuple[str, str, str]]
         for i, name, option in found
     ]
     if rows:
-        tx.execute(upsert(tx, groups, rows, ("connection_id", "ehq_id")))
+        tx.execute(insert(tx, groups, ("connection_id", "ehq_id")), rows)
 
 
 def change_group(tx: Tx, group_id: int, **values: Any) -> None:

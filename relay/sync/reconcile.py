@@ -167,6 +167,7 @@ class Step:
                 remedy="Nobody was removed. The next run tries again; if this stays, ask EHQ's support.",
             )
         with self.parts.database.write() as tx:
+            participants.grown(tx)
             if not self.run.dry:
                 participants.count_absent(tx, self.connection.id, self.run.id)
         return "campaign_monitor"
