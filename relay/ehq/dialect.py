@@ -1,7 +1,7 @@
 """How a site's EHQ spells things: one file of defaults, and what a connection does differently."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import orjson
 from relay.errors import Invalid
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+KINDS = {dict: "an object", list: "a list of texts", str: "a text", int: "a whole number"}
 _APART = re.compile(r"[\s\-./:]+")
 
 
@@ -26,33 +27,60 @@ def defaults() -> Mapping[str, Any]:
     return document
 
 
+class Aliases:
+    """A table of aliases turned inside out, for looking each key up once."""
+
+    def __init__(self, table: Mapping[str, Iterable[str]]) -> None:
+        self.canonical = _inverted(table)
+        listed = (alias for aliases in table.values() for alias in aliases)
+        self.places = {fold(alias): place for place, alias in enumerate(listed)}
+
+    def read(self, raw: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What `raw` says by canonical names, and the folded keys that no alias knows.
+
+        Of several aliases of one name in `raw` the one that is listed first counts.
+        """
+        said: dict[str, Any] = {}
+        places: dict[str, int] = {}
+        unknown = []
+        for key, value in raw.items():
+            folded = fold(str(key))
+            name = self.canonical.get(folded)
+            if name is None:
+                unknown.append(folded)
+                continue
+            place = self.places.get(folded, len(self.places))
+            if name not in said or place < places[name]:
+                said[name], places[name] = value, place
+        return said, unknown
+
+
 class Dialect:
-    """Aliases turned inside out, for looking keys up once each."""
+    """How one site's EHQ spells things."""
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.paths: Mapping[str, str] = document["paths"]
         self.parameters: Mapping[str, Any] = document["parameters"]
-        self.attributes = _inverted(document["attributes"])
+        self.attributes = Aliases(document["attributes"])
         self.ignored = {fold(key) for key in document["ignored"]}
-        self.answer = _inverted(document["answer"])
+        self.answer = Aliases(document["answer"])
         self.envelope = {name: [fold(key) for key in keys] for name, keys in document["envelope"].items()}
         self.events = _inverted(document["events"])
         self.roles = _inverted(document["roles"])
         self.status: Mapping[str, Mapping[str, bool]] = {fold(k): v for k, v in document["status"].items()}
-        self.headers: Mapping[str, Mapping[str, str]] = document["headers"]
 
     def role(self, word: Any) -> str:
         """participant, project_admin, hub_admin, site_admin or unknown."""
-        return self.roles.get(fold(str(word)), "unknown") if word else "unknown"
+        return self.roles.get(fold(word), "unknown") if isinstance(word, str) else "unknown"
 
     def event(self, word: Any) -> str | None:
         """The canonical type; separators and case fold together (EHQ contract §5.4). None when unknown."""
         return self.events.get(fold(word)) if isinstance(word, str) else None
 
-    def from_envelope(self, event: Mapping[str, Any], name: str) -> Any:
-        """The first of the envelope's aliases that the event has, keys folded."""
+    def from_envelope(self, event: Mapping[str, Any], name: str, without: Container[str] = ()) -> Any:
+        """The first of the envelope's aliases that the event has, keys folded; those in `without` do not count."""
         folded = {fold(key): value for key, value in event.items() if isinstance(key, str)}
-        return next((folded[key] for key in self.envelope[name] if key in folded), None)
+        return next((folded[key] for key in self.envelope[name] if key in folded and key not in without), None)
 
 
 def _inverted(table: Mapping[str, Iterable[str]]) -> dict[str, str]:
@@ -63,35 +91,59 @@ def _inverted(table: Mapping[str, Iterable[str]]) -> dict[str, str]:
 def dialect(overrides: Mapping[str, Any] | None = None) -> Dialect:
     """The defaults, with a connection's `overrides` over them: aliases are added and go first, the rest replaces.
 
+    An alias that the defaults give to another name is taken from it.
+
     :raise Invalid: naming the section or key that does not exist or is of another kind.
     """
-    return _dialect(orjson.dumps(overrides or {}, option=orjson.OPT_SORT_KEYS))
+    try:
+        return _dialect(orjson.dumps(overrides or {}, option=orjson.OPT_SORT_KEYS))
+    except (TypeError, orjson.JSONEncodeError):
+        raise Invalid("overrides: these are not JSON.") from None
 
 
 @lru_cache(maxsize=256)
 def _dialect(overrides: bytes) -> Dialect:
-    document: dict[str, Any] = {name: type(table)(table) for name, table in defaults().items()}
+    document: dict[str, Any] = {name: type(table)(table) for name, table in defaults().items() if name != "headers"}
     for section, entries in orjson.loads(overrides).items():
+        if section == "headers":
+            raise Invalid("overrides.headers: set authentication.headers instead.")
         if section not in document:
             raise Invalid(f"overrides: there is no section {section!r}; there are {', '.join(sorted(document))}.")
-        if type(entries) is not type(document[section]):
-            raise Invalid(
-                f"overrides.{section} must be of the kind of its default, {type(document[section]).__name__}."
-            )
+        _same_kind(f"overrides.{section}", entries, document[section])
         if isinstance(entries, list):
             document[section] = [*entries, *document[section]]
             continue
         for key, value in entries.items():
-            document[section][key] = _replaced(section, key, value, document[section])
+            _replace(section, key, value, document[section])
     return Dialect(document)
 
 
-def _replaced(section: str, key: str, value: Any, table: Mapping[str, Any]) -> Any:
+def _replace(section: str, key: str, value: Any, table: dict[str, Any]) -> None:
+    where = f"overrides.{section}.{key}"
     default = table.get(key, {} if section == "status" else None)
     if default is None:
         raise Invalid(f"overrides.{section}: there is no {key!r}; there are {', '.join(sorted(table))}.")
-    if type(value) is not type(default):
-        raise Invalid(f"overrides.{section}.{key} must be of the kind of its default, {type(default).__name__}.")
+    _same_kind(where, value, default)
     if isinstance(default, list):
-        return [*value, *default]
-    return {**default, **value} if isinstance(default, dict) else value
+        taken = {fold(alias) for alias in value}
+        for name, aliases in table.items():
+            table[name] = [alias for alias in aliases if fold(alias) not in taken]
+        table[key] = [*value, *table[key]]
+    elif isinstance(default, dict):
+        if not value.keys() <= {"activated", "blocked"} or not all(isinstance(flag, bool) for flag in value.values()):
+            raise Invalid(f"{where} may say activated and blocked, each true or false.")
+        table[key] = {**default, **value}
+    else:
+        # Anything else, put behind the host, could send the credential to another one.
+        if section == "paths" and value and (not value.startswith("/") or value.startswith("//")):
+            raise Invalid(f"{where} must begin with one slash, or be empty.")
+        if isinstance(value, int) and value < (0 if key == "first_page" else 1):
+            raise Invalid(f"{where} is too small.")
+        table[key] = value
+
+
+def _same_kind(where: str, value: Any, default: Any) -> None:
+    if type(value) is not type(default):
+        raise Invalid(f"{where} must be of the kind of its default, {KINDS[type(default)]}.")
+    if isinstance(value, list) and not all(isinstance(item, str) and fold(item) for item in value):
+        raise Invalid(f"{where} must be a list of texts.")

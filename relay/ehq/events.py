@@ -6,7 +6,7 @@ from typing import Any
 
 from relay.domain.participant import Event
 from relay.ehq.dialect import Dialect, fold
-from relay.ehq.resource import Unreadable, clean, parse_time, read_group, read_user
+from relay.ehq.resource import Unreadable, clean, included_groups, mentions, parse_time, read_group, read_user
 
 SETS: Mapping[str, Mapping[str, Any]] = {
     "participant.activated": {"activated": True},
@@ -22,7 +22,10 @@ STARTS: Mapping[str, Mapping[str, Any]] = {
     "administrator.created": {"subscribed": True, "blocked": False},
     "administrator.removed": {"role": "participant"},
 }
-"""What holds when the resource does not say otherwise: registering puts a person on the mailing list."""
+"""What holds when the resource does not mention it: registering puts a person on the mailing list. A null there is no
+consent."""
+OTHERS = {True: ("participant", "user"), False: ("group",)}
+"""Is it an event of a group? Then these are not what it is about, but who did it, or the like."""
 
 
 def read_event(event: Any, spoken: Dialect) -> Event:
@@ -40,14 +43,15 @@ def read_event(event: Any, spoken: Dialect) -> Event:
     at = parse_time(spoken.from_envelope(event, "timestamp"))
     if kind in ("test.ping", "signup_form.changed"):
         return Event(kind, at)
-    subject = spoken.from_envelope(event, "subject")
+    of_group = kind.startswith("group.")
+    subject = spoken.from_envelope(event, "subject", without=OTHERS[of_group])
     if not isinstance(subject, Mapping):
         raise Unreadable(f"A {kind} event needs an object under `data`.")
-    if kind.startswith("group."):
+    if of_group:
         return _group(kind, at, subject)
-    included = spoken.from_envelope(event, "included")
-    patch = read_user(subject, included if isinstance(included, list) else (), spoken)
-    patch = replace(patch, values={**STARTS.get(kind, {}), **patch.values, **SETS.get(kind, {})})
+    patch = read_user(subject, included_groups(spoken.from_envelope(event, "included")), spoken)
+    starts = {name: value for name, value in STARTS.get(kind, {}).items() if not mentions(subject, name, spoken)}
+    patch = replace(patch, values={**starts, **patch.values, **SETS.get(kind, {})})
     if kind in ("participant.registered", "participant.email_changed") and not patch.values.get("email"):
         raise Unreadable(f"A {kind} event needs an e-mail address.")
     return Event(kind, at, patch=patch, previous_email=_previous_email(spoken.from_envelope(event, "previous")))

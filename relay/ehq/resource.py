@@ -1,7 +1,8 @@
-"""EHQ's resource objects, however they are spelled, as what they say of a participant or a group (EHQ contract §5.6)."""
+"""What EHQ's resource objects, however spelled, say of a participant or a group (EHQ contract §5.6)."""
 
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,9 @@ from relay.errors import RelayError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 LONGEST_ADDRESS = 254
+LONGEST_ID = 100
+GROUP_WORDS = {"group", "segment"}
+PERSON_WORDS = {"user", "participant", "administrator", "admin", "member", "person", "people"}
 TRUE, FALSE = {"true", "yes", "1", "t", "y"}, {"false", "no", "0", "f", "n"}
 
 
@@ -18,28 +22,21 @@ class Unreadable(RelayError):
     """Genuine, but not of a shape we understand: quarantined with this message, which names nobody."""
 
 
-def read_user(resource: Any, included: Iterable[Any], spoken: Dialect) -> Patch:
-    """What a user resource says. A key that is absent is unknown; null and [] are known to be empty.
+def read_user(resource: Any, group_names: Mapping[str, str], spoken: Dialect) -> Patch:
+    """What a user resource says. A key that is absent is unknown; null and [] are known to be empty; a value that
+    cannot be read is as if it were absent. `group_names` come from beside it: see `included_groups`.
 
-    :raise Unreadable: without an id, or when it is no object.
+    :raise Unreadable: without an id, or when it is no object or no person.
     """
     if not isinstance(resource, Mapping):
         raise Unreadable("The participant is not a JSON object.")
+    if _kind(resource) == "group":
+        raise Unreadable("It should be a participant and is a group.")
     ehq_id = read_id(resource)
-    raw = resource.get("attributes")
-    raw = raw if isinstance(raw, Mapping) else {k: v for k, v in resource.items() if k != "relationships"}
-    said: dict[str, Any] = {}
-    unused = []
-    for key, value in raw.items():
-        folded = fold(str(key))
-        name = spoken.attributes.get(folded)
-        if name is not None:
-            said.setdefault(name, value)
-        elif folded not in spoken.ignored:
-            unused.append(folded)
+    said, unknown = spoken.attributes.read(_attributes(resource))
     values: dict[str, Any] = {}
     for name in ("email", "login", "created_at"):
-        if name in said:
+        if name in said and _is_text(said[name]):
             values[name] = clean(said[name]) or None
     if isinstance(values.get("email"), str) and len(values["email"]) > LONGEST_ADDRESS:
         values["email"] = values["email"][: LONGEST_ADDRESS + 1]  # CM refuses it, and says so on the person
@@ -47,135 +44,191 @@ def read_user(resource: Any, included: Iterable[Any], spoken: Dialect) -> Patch:
         if name in said and (flag := boolean(said[name])) is not None:
             values[name] = flag
     _state(said, values, spoken)
-    if "tags" in said:
+    if "tags" in said and (said["tags"] is None or isinstance(said["tags"], str | list)):
         values["tags"] = texts(said["tags"])
     questions: tuple[Question, ...] = ()
-    if "answers" in said:
-        values["answers"], questions = read_answers(said["answers"], spoken)
-    group_names = _groups(resource, said, included, values)
-    return Patch(ehq_id, parse_time(said.get("updated_at")), values, questions, group_names, tuple(unused))
+    if "answers" in said and (found := read_answers(said["answers"], spoken)) is not None:
+        values["answers"], questions = found
+    groups = _groups(resource, said)
+    if groups is not None:
+        values["groups"] = tuple(groups)
+        groups = {group: name or group_names.get(group, "") for group, name in groups.items()}
+    unused = tuple(key for key in unknown if key not in spoken.ignored)
+    return Patch(ehq_id, parse_time(said.get("updated_at")), values, questions, groups or {}, unused)
+
+
+def mentions(resource: Mapping[str, Any], name: str, spoken: Dialect) -> bool:
+    """Whether the resource has this attribute at all, be it null or unreadable."""
+    return name in spoken.attributes.read(_attributes(resource))[0]
+
+
+def included_groups(included: Any) -> dict[str, str]:
+    """The names of the groups that came along with a page or an event, by id."""
+    names = {}
+    for item in included if isinstance(included, list) else ():
+        if isinstance(item, Mapping) and _kind(item) == "group" and (group := usable_id(_id(item))):
+            names[group] = _name(item)
+    return names
 
 
 def read_id(resource: Mapping[str, Any]) -> str:
-    attributes = resource.get("attributes")
-    found = resource.get("id")
-    if found is None and isinstance(attributes, Mapping):
-        found = attributes.get("id")
-    text = clean(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
-    if not text or len(text) > 100:
+    found = usable_id(_id(resource))
+    if not found:
         raise Unreadable("It has no id that could be used.")
-    return text
+    return found
+
+
+def usable_id(value: Any, longest: int = LONGEST_ID) -> str:
+    """1 and "1" are one id; "" for what is none, such as true, 1.0 and a whole book."""
+    text = clean(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return text if len(text) <= longest else ""
+
+
+def _id(resource: Mapping[str, Any]) -> Any:
+    found = _part(resource, "id")
+    attributes = _part(resource, "attributes")
+    return _part(attributes, "id") if found is None and isinstance(attributes, Mapping) else found
+
+
+def _part(resource: Mapping[str, Any], name: str) -> Any:
+    """A member of the resource object itself, however it is spelled."""
+    if name in resource:
+        return resource[name]
+    return next((value for key, value in resource.items() if fold(str(key)) == name), None)
+
+
+def _attributes(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    attributes = _part(resource, "attributes")
+    if isinstance(attributes, Mapping):
+        return attributes
+    return {key: value for key, value in resource.items() if fold(str(key)) not in ("relationships", "attributes")}
+
+
+def _kind(resource: Mapping[str, Any]) -> str:
+    """The word "group" or "person"; "" when the resource's type is absent or says neither."""
+    word = fold(clean(_part(resource, "type"))).rpartition("_")[2].removesuffix("s")
+    return "group" if word in GROUP_WORDS else "person" if word in PERSON_WORDS else ""
+
+
+def _name(group: Mapping[str, Any]) -> str:
+    attributes = _attributes(group)
+    return clean(_part(attributes, "name") or _part(attributes, "title"))
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or (isinstance(value, str | int | float) and not isinstance(value, bool))
 
 
 def _state(said: Mapping[str, Any], values: dict[str, Any], spoken: Dialect) -> None:
     """Role, activated and blocked, which EHQ spreads over several keys."""
-    status = spoken.status.get(fold(str(said.get("status") or "")), {})
+    status = spoken.status.get(fold(clean(said.get("status"))), {})
     if (confirmed := boolean(said.get("confirmed"))) is not None:
         values["activated"] = confirmed
     elif (unconfirmed := boolean(said.get("unconfirmed"))) is not None:
         values["activated"] = not unconfirmed
     elif "activated" in status:
         values["activated"] = status["activated"]
-    if status.get("blocked") and "blocked" not in values:
-        values["blocked"] = True
-    if "role" in said:
+    if "blocked" in status and "blocked" not in values:
+        values["blocked"] = status["blocked"]
+    if "role" in said and _is_text(said["role"]):
         role = clean(said["role"])
-        if fold(role) == "blocked":
-            values.setdefault("blocked", True)
-            role = clean(said.get("role_before_blocking"))
-        values["role"] = role or None
+        if fold(role) != "blocked":
+            values["role"] = role or None
+            return
+        values.setdefault("blocked", True)
+        if before := clean(said.get("role_before_blocking")):
+            values["role"] = before
 
 
-def _groups(
-    resource: Mapping[str, Any], said: Mapping[str, Any], included: Iterable[Any], values: dict[str, Any]
-) -> dict[str, str]:
-    """Sets the complete set of group ids if the resource carries one; answers the names that came with it."""
-    relationships = resource.get("relationships")
-    related = None
-    if isinstance(relationships, Mapping):
-        related = next((relationships[k] for k in relationships if fold(str(k)) in ("groups", "segments")), None)
-    listed = related.get("data") if isinstance(related, Mapping) and "data" in related else said.get("groups", ...)
-    if listed is ...:
+def _groups(resource: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, str] | None:
+    """The complete set of groups, id → name or "". None when the resource does not carry it, or not readably."""
+    listed = said.get("groups", ...)
+    relationships = _part(resource, "relationships")
+    for key, related in relationships.items() if isinstance(relationships, Mapping) else ():
+        if fold(str(key)) in ("groups", "segments"):
+            if not isinstance(related, Mapping):
+                listed = related
+            elif "data" in related:
+                listed = related["data"]
+    if listed is None:
         return {}
-    ids, names = [], {}
-    for item in listed or () if isinstance(listed, list | tuple) else ():
-        if isinstance(item, Mapping):
-            try:
-                ids.append(read_id(item))
-            except Unreadable:
-                continue
-            if isinstance(item.get("name"), str):
-                names[ids[-1]] = clean(item["name"])
-        elif isinstance(item, str | int) and not isinstance(item, bool) and clean(item):
-            ids.append(clean(item))
-    values["groups"] = tuple(dict.fromkeys(ids))
-    wanted = set(ids)
-    for item in included or ():
-        if isinstance(item, Mapping) and fold(str(item.get("type", ""))).rstrip("s") in ("group", "segment"):
-            attributes = item.get("attributes")
-            group_id = clean(item.get("id"))
-            if group_id in wanted and isinstance(attributes, Mapping) and attributes.get("name"):
-                names[group_id] = clean(attributes["name"])
-    return {group: names.get(group, "") for group in wanted}
+    if not isinstance(listed, list):
+        return None
+    groups: dict[str, str] = {}
+    for item in listed:
+        resource = item if isinstance(item, Mapping) else {"id": item}
+        group = usable_id(_id(resource))
+        if not group or _kind(resource) == "person":
+            return None  # who is left out of the list would seem to have left the group
+        groups[group] = groups.get(group) or _name(resource)
+    return groups
 
 
-def read_answers(listed: Any, spoken: Dialect) -> tuple[dict[str, Answer], tuple[Question, ...]]:
-    """Answers by question id, and the questions. A list of objects, or an object of question → answer."""
+def read_answers(listed: Any, spoken: Dialect) -> tuple[dict[str, Answer], tuple[Question, ...]] | None:
+    """Answers by question id, and the questions. A list of objects, or an object of question → answer; None when it
+    is neither, or nothing in it can be read."""
+    if listed is None:
+        return {}, ()
     if isinstance(listed, Mapping):
-        found = {clean(key): value for key, value in listed.items() if clean(key)}
-        labelled = (Question(key, key, "") for key in found)
-        return {key: answer(value) for key, value in found.items()}, tuple(labelled)
+        found = {clean(key)[:LONGEST_ID]: value for key, value in listed.items() if clean(key)}
+        return {key: answer(value) for key, value in found.items()}, tuple(Question(key, key) for key in found)
+    if not isinstance(listed, list):
+        return None
     answers: dict[str, Answer] = {}
     questions = []
-    for item in listed if isinstance(listed, list | tuple) else ():
-        if not isinstance(item, Mapping):
+    for item in listed:
+        said = spoken.answer.read(item)[0] if isinstance(item, Mapping) else {}
+        label = clean(said.get("label"))
+        question = usable_id(said.get("id"), LONGEST_ID) or label[:LONGEST_ID]
+        if not question or "value" not in said:
             continue
-        said: dict[str, Any] = {}
-        for key, value in item.items():
-            name = spoken.answer.get(fold(str(key)))
-            if name is not None:
-                said.setdefault(name, value)
-        question = clean(said.get("id")) or clean(said.get("label"))
-        if not question:
-            continue
-        answers[question] = answer(said.get("value"))
+        answers[question] = answer(said["value"])
         options = said.get("options")
-        questions.append(
-            Question(
-                question[:100],
-                clean(said.get("label")),
-                fold(clean(said.get("kind"))),
-                texts(options) if isinstance(options, list) else (),
-            )
-        )
-    return answers, tuple(questions)
+        options = texts(options) if isinstance(options, list) else ()
+        questions.append(Question(question, label, fold(clean(said.get("kind"))), options))
+    return (answers, tuple(questions)) if answers or not listed else None
 
 
 def answer(value: Any) -> Answer:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int):
         return value
-    if isinstance(value, str):
-        return clean(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, list | tuple):
-        return tuple(text for item in value if (text := clean(item)))
-    return clean(str(value))
+        return tuple(text for item in value if (text := _choice(item)))
+    return _choice(value)
+
+
+def _choice(value: Any) -> str:
+    """The text of one choice: itself, or what an object calls it."""
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in ("label", "name", "title", "value", "text") if value.get(key)), None)
+    return clean(value)
 
 
 def read_group(resource: Any) -> GroupNews:
-    """:raise Unreadable: without an id."""
+    """:raise Unreadable: without an id, or when it is no object or no group."""
     if not isinstance(resource, Mapping):
         raise Unreadable("The group is not a JSON object.")
-    attributes = resource.get("attributes")
-    said = {fold(str(k)): v for k, v in (attributes if isinstance(attributes, Mapping) else resource).items()}
-    relationships = resource.get("relationships")
-    members: tuple[str, ...] | None = None
-    related = relationships.get("members") if isinstance(relationships, Mapping) else said.get("members")
-    listed = related.get("data") if isinstance(related, Mapping) else related
-    if isinstance(listed, list):
-        ids = (item.get("id") if isinstance(item, Mapping) else item for item in listed)
-        members = tuple(dict.fromkeys(text for i in ids if not isinstance(i, bool) and (text := clean(i))))
-    name = clean(said.get("name") or said.get("title")) or None
-    return GroupNews(read_id(resource), name, members, parse_time(said.get("updated_at")))
+    if _kind(resource) == "person":
+        raise Unreadable("It should be a group and is a participant.")
+    attributes = _attributes(resource)
+    times = (parse_time(_part(attributes, name)) for name in ("updated_at", "modified_at"))
+    updated_at = next((time for time in times if time is not None), None)
+    return GroupNews(read_id(resource), _name(resource) or None, _members(resource, attributes), updated_at)
+
+
+def _members(resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Ids; one that cannot be read is skipped, for a delta must not be lost. None when there is no list of any."""
+    relationships = _part(resource, "relationships")
+    related = _part(relationships, "members") if isinstance(relationships, Mapping) else None
+    related = _part(attributes, "members") if related is None else related
+    listed = _part(related, "data") if isinstance(related, Mapping) else related
+    if not isinstance(listed, list):
+        return None
+    ids = (usable_id(_id(item) if isinstance(item, Mapping) else item) for item in listed)
+    members = tuple(dict.fromkeys(filter(None, ids)))
+    return members if members or not listed else None
 
 
 def clean(value: Any) -> str:
@@ -191,8 +244,7 @@ def texts(value: Any) -> tuple[str, ...]:
         value = re.split(r"[|,]", value)
     if not isinstance(value, list | tuple):
         return ()
-    named = (item.get("name") if isinstance(item, Mapping) else item for item in value)
-    return tuple(dict.fromkeys(text for item in named if (text := clean(item))))
+    return tuple(dict.fromkeys(text for item in value if (text := _choice(item))))
 
 
 def boolean(value: Any) -> bool | None:
@@ -209,8 +261,9 @@ def parse_time(text: Any) -> float | None:
     try:
         if isinstance(text, int | float):
             moment = float(text) / (1000.0 if text > 1e11 else 1.0)
-            return moment if 0 < moment < 4e9 else None
-        read = datetime.fromisoformat(str(text).strip())
-        return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        else:
+            read = datetime.fromisoformat(clean(text))
+            moment = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+        return moment if 0 < moment < 4e9 else None  # a version from the year 9999 would beat all that follow
     except (ValueError, OverflowError):
         return None

@@ -37,15 +37,20 @@ def verify(profile: Profile, secrets: Sequence[str], headers: Mapping[str, str],
 
     :raise NotGenuine: saying which of missing, unreadable, stale and wrong it is.
     """
+    secrets = [secret for secret in secrets if decoded(secret)]
     proof = headers.get(profile.signature)
     delivery_id = headers.get(profile.id) if profile.id else None
     if not proof:
         raise NotGenuine(f"The header {profile.signature} is missing.")
     if profile.name == "token":
-        _match([secret.encode() for secret in secrets], [_bytes(proof)], "token")
+        _match([form for secret in secrets for form in (secret.encode(), _bytes(secret))], [_bytes(proof)], "token")
         return delivery_id
     if profile.name == "hmac_body":
-        _match([_hex(secret, body) for secret in secrets], [_bytes(proof.removeprefix("sha256="))], "signature")
+        _match(
+            [_hex(secret, body) for secret in secrets],
+            [_bytes(proof.strip().lower().removeprefix("sha256="))],
+            "signature",
+        )
         return delivery_id
     if profile.name == "hmac_t_v1":
         parts = [part.strip().partition("=")[::2] for part in proof.split(",")]
@@ -98,8 +103,11 @@ def _hex(secret: str, signed: bytes) -> bytes:
 
 
 def _bytes(text: str) -> bytes:
-    """Header values may hold anything; whatever it is, comparing must not fail."""
-    return text.encode("utf-8", "surrogateescape")
+    """The bytes of a header as they were sent: WSGI shows them as Latin-1. Whatever it holds, this must not fail."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _fresh(timestamp: str, now: float, tolerance_s: int) -> None:
