@@ -73,6 +73,7 @@ def parser() -> Parser:
     command(connection, "list", commands.list_connections, "All connections.")
     for name, act, text in (
         ("show", commands.show_connection, "One connection with its rules."),
+        ("authorize", commands.authorize, "A link with which someone connects Campaign Monitor by OAuth."),
         ("pause", commands.pause, "Write nothing more, except that leavers leave."),
         ("resume", commands.resume, "Go on after a pause or a problem."),
         ("rotate-secret", commands.rotate_secret, "A new webhook secret; the old one stays valid for a day."),

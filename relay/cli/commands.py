@@ -95,6 +95,11 @@ def show_connection(parts: Parts, options: Options) -> Answer:
     }, 0
 
 
+def authorize(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    return {"connection": connection.id, "authorize_url": connect.authorize_url(parts, connection.id)}, 0
+
+
 def pause(parts: Parts, options: Options) -> Answer:
     connect.pause(parts, parts.connection(options.connection))
     return {"connection": options.connection, "state": "paused"}, 0

@@ -95,7 +95,7 @@ def counts(tx: Tx, connection_id: str) -> dict[str, int]:
         .where(deliveries.c.connection_id == connection_id)
         .group_by(deliveries.c.state)
     )
-    return dict(tx.execute(query).tuples().all())
+    return dict(tx.execute(query).all())
 
 
 def oldest_waiting(tx: Tx, connection_id: str) -> float | None:

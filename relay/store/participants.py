@@ -92,7 +92,7 @@ def _select(connection_id: str) -> sa.Select[Any]:
 
 
 def _people(tx: Tx, query: sa.Select[Any]) -> list[Person]:
-    return [_read(row) for row in tx.execute(query)]
+    return [_read(row) for row in tx.execute(query).all()]
 
 
 def by_ids(tx: Tx, connection_id: str, ehq_ids: Iterable[str], *, lock: bool = False) -> dict[str, Person]:
@@ -316,7 +316,7 @@ def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
         "participants": total,
         "waiting": waits,
         "oldest_waiting": oldest,
-        "refused": dict(refused.tuples().all()),
+        "refused": dict(refused.all()),
         "on_list": on_list,
         "opted_out": out,
     }

@@ -115,7 +115,7 @@ def drift(tx: Tx, run_id: int, limit: int = 1000) -> list[Mapping[str, Any]]:
 
 def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:
     query = sa.select(changes.c.what, sa.func.count()).where(changes.c.connection_id == connection_id)
-    return dict(tx.execute(query.group_by(changes.c.what)).tuples().all())
+    return dict(tx.execute(query.group_by(changes.c.what)).all())
 
 
 def remove_connection(tx: Tx, connection_id: str) -> None:

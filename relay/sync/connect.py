@@ -10,6 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from relay.campaign_monitor import oauth
+from relay.campaign_monitor.oauth import Tokens
 from relay.domain.rules import Rules, read_rules
 from relay.domain.schedule import next_run
 from relay.ehq.dialect import dialect
@@ -74,6 +78,8 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
     found = parts.ehq(draft).check()
     if wish.cm_api_key:
         draft = choose_list(parts, draft, wish)
+    else:
+        draft = replace(draft, cm_list_id=wish.list_id, cm_list_name=wish.list_name)
     with parts.database.write() as tx:
         values = {name: getattr(draft, name) for name in draft.__slots__}
         connections.add(tx, **{**values, "rules": draft.rules.model_dump(mode="json")})
@@ -84,7 +90,68 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
         "list_id": draft.cm_list_id,
         "state": draft.state,
         "ehq": found,
+        "authorize_url": None if wish.cm_api_key else authorize_url(parts, connection_id),
     }
+
+
+def authorize_url(parts: Parts, connection_id: str) -> str:
+    """Where someone with a Campaign Monitor account connects it by OAuth; the link is signed and valid for a day."""
+    return f"{parts.settings.relay_base_url}/campaign-monitor/connect/{_links(parts).dumps(connection_id)}"
+
+
+def read_link(parts: Parts, token: str) -> Connection:
+    """The connection of an `authorize_url`. :raise Invalid: when it is forged, or older than a day."""
+    try:
+        return parts.connection(str(_links(parts).loads(token, max_age=GRACE_S)))
+    except BadData:
+        raise Invalid(
+            "This link is not valid, or older than a day.", remedy="`relay connection authorize C` makes a new one."
+        ) from None
+
+
+def _links(parts: Parts) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(parts.settings.secret_key, salt="connect campaign monitor")
+
+
+def consent_url(parts: Parts, redirect_uri: str, state: str) -> str:
+    """Campaign Monitor's consent page."""
+    settings = parts.settings
+    return oauth.authorize_url(
+        settings.campaign_monitor_oauth_url, settings.campaign_monitor_client_id, redirect_uri, state
+    )
+
+
+def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str) -> Connection:
+    """The connection after an operator agreed. :raise RelayError: when CM did not take the code, or has no such list."""
+    settings = parts.settings
+    tokens = oauth.exchange(
+        parts.session,
+        settings.campaign_monitor_oauth_url,
+        settings.campaign_monitor_client_id,
+        settings.campaign_monitor_client_secret,
+        redirect_uri,
+        code,
+    )
+    return connected(parts, parts.connection(connection_id), tokens)
+
+
+def connected(parts: Parts, connection: Connection, tokens: Tokens) -> Connection:
+    """The connection with an operator's tokens, and on its list: the one it had, or the one that was asked for."""
+    locked = parts.vault.lock({name: getattr(tokens, name) for name in tokens.__slots__})
+    with parts.database.write() as tx:
+        connections.change(tx, connection.id, cm_credential=locked, cm_token_expires_at=tokens.expires_at)
+    draft = parts.connection(connection.id)
+    if connection.state != "setup":  # connected anew, perhaps as somebody else: the list stays the same
+        parts.campaign_monitor(draft).list_details(draft.cm_list_id or "")
+        resume(parts, draft)
+        return parts.connection(draft.id)
+    wish = Wish(draft.name, draft.ehq_url, {}, None, draft.cm_client_id, draft.cm_list_name, draft.cm_list_id)
+    ready = choose_list(parts, draft, wish)
+    with parts.database.write() as tx:
+        names = ("cm_client_id", "cm_list_id", "cm_list_name", "state")
+        connections.change(tx, draft.id, problem=None, **{name: getattr(ready, name) for name in names})
+    parts.queue.ring(draft.id, always=True)
+    return parts.connection(draft.id)
 
 
 def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:
@@ -202,4 +269,17 @@ def _all(parts: Parts) -> list[Connection]:
         return connections.everyone(tx)
 
 
-__all__ = ["Wish", "add", "configure", "pause", "remove", "resume", "rotate_secret", "webhook_url"]
+__all__ = [
+    "Wish",
+    "add",
+    "authorize_url",
+    "configure",
+    "consent_url",
+    "finish_oauth",
+    "pause",
+    "read_link",
+    "remove",
+    "resume",
+    "rotate_secret",
+    "webhook_url",
+]

@@ -5,7 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from relay.sync.parts import Parts
 from relay.sync.receive import Receiver
-from relay.web import health, pages, webhooks
+from relay.web import health, oauth, pages, webhooks
 from relay.wiring import wire
 
 LARGEST_BODY = 256 * 1024
@@ -25,6 +25,7 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.extensions["receiver"] = Receiver(parts)
     app.register_blueprint(webhooks.blueprint)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(oauth.blueprint)
     app.register_blueprint(pages.blueprint)
     webhooks.answer_problems(app)
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]

@@ -1,0 +1,114 @@
+"""Campaign Monitor is connected by OAuth: a link, its consent page, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from relay.store.connections import Connection
+from relay.sync import connect
+from relay.sync.parts import Parts
+from relay.web import create_app
+from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
+
+
+@pytest.fixture
+def unconnected(relay: Relay, ehq: SimulatedEhq) -> Connection:
+    return relay.connect(ehq, cm_api_key=None, list_name="Residents")
+
+
+@pytest.fixture
+def browser(parts: Parts, cm: SimulatedCampaignMonitor) -> Iterator[FlaskClient]:
+    with create_app(parts).test_client() as client:
+        yield client
+
+
+def consent(browser: FlaskClient, cm: SimulatedCampaignMonitor, link: str) -> str:
+    """Follows the link to Campaign Monitor, agrees there, and answers the address that leads back."""
+    cm.faults(oauth_auto="allow")
+    there = browser.get(urlsplit(link).path)
+    assert there.status_code == 302
+    back = cm.session.get(there.headers["Location"], allow_redirects=False)
+    parts = urlsplit(back.headers["Location"])
+    return f"{parts.path}?{parts.query}"
+
+
+def test_consent_connects_creates_the_list_and_the_first_run_fills_it(
+    relay: Relay,
+    parts: Parts,
+    unconnected: Connection,
+    browser: FlaskClient,
+    cm: SimulatedCampaignMonitor,
+) -> None:
+    page = browser.get(consent(browser, cm, connect.authorize_url(parts, unconnected.id)))
+    assert page.status_code == 200
+    assert "Connected" in page.text
+    connection = parts.connection(unconnected.id)
+    assert (connection.state, connection.cm_list_name) == ("on", "Residents")
+    assert relay.reconcile(connection).state == "completed"
+    assert cm.active("Residents")
+
+
+def test_an_answer_with_a_forged_state_changes_nothing(
+    parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
+) -> None:
+    back = consent(browser, cm, connect.authorize_url(parts, unconnected.id))
+    page = browser.get(back.replace("state=", "state=forged"))
+    assert page.status_code == 400
+    assert parts.connection(unconnected.id).state == "setup"
+
+
+def test_the_same_answer_is_taken_once(
+    parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
+) -> None:
+    back = consent(browser, cm, connect.authorize_url(parts, unconnected.id))
+    assert browser.get(back).status_code == 200
+    assert browser.get(back).status_code == 400
+
+
+def test_whoever_cancels_is_told_so_and_offered_to_try_again(
+    parts: Parts, unconnected: Connection, browser: FlaskClient
+) -> None:
+    link = connect.authorize_url(parts, unconnected.id)
+    browser.get(urlsplit(link).path)
+    with browser.session_transaction() as session:
+        state = session["campaign_monitor"]["state"]
+    page = browser.get("/campaign-monitor/callback", query_string={"error": "access_denied", "state": state})
+    assert "nothing was connected" in page.text
+    assert "Try again" in page.text
+    assert parts.connection(unconnected.id).state == "setup"
+
+
+def test_a_link_that_was_changed_leads_nowhere(parts: Parts, unconnected: Connection, browser: FlaskClient) -> None:
+    link = urlsplit(connect.authorize_url(parts, unconnected.id)).path
+    assert browser.get(link + "x").status_code == 404
+
+
+def test_an_expired_token_is_renewed_once_and_the_run_goes_on(
+    relay: Relay, parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
+) -> None:
+    browser.get(consent(browser, cm, connect.authorize_url(parts, unconnected.id)))
+    connection = parts.connection(unconnected.id)
+    cm.faults(token_expired=True)
+    assert relay.reconcile(connection).state == "completed"
+    assert parts.connection(connection.id).cm_credential != connection.cm_credential
+
+
+def test_a_revoked_token_needs_a_person_and_connecting_anew_goes_on_with_the_same_list(
+    relay: Relay, parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
+) -> None:
+    browser.get(consent(browser, cm, connect.authorize_url(parts, unconnected.id)))
+    connection = parts.connection(unconnected.id)
+    relay.reconcile(connection)
+    cm.faults(token_revoked=True)
+    run = relay.reconcile(connection)
+    assert run.state == "needs_person"
+    assert parts.connection(connection.id).state == "needs_person"
+    page = browser.get(consent(browser, cm, connect.authorize_url(parts, connection.id)))
+    assert page.status_code == 200
+    again = parts.connection(connection.id)
+    assert (again.state, again.cm_list_id) == ("on", connection.cm_list_id)
+    assert relay.reconcile(again).state == "completed"
