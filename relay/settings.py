@@ -1,5 +1,6 @@
 """Every setting, from the environment; all problems reported at once, by name and never with a value."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -98,7 +99,9 @@ class Settings(BaseModel):
 def read_settings(environ: Mapping[str, str] | None = None, var: Path = VAR) -> Settings:
     """Settings from `environ` (default: this process's), secrets also from files named by `<NAME>_FILE`.
 
-    What is not set and has an embedded default lives in `var`: the database, the queue's socket, generated keys.
+    What is not set and has an embedded default lives in `var`: the database, the queue's socket, and beside a
+    database in a file the keys, which are made when missing. With a database server they must be set: what is made on
+    a machine that may be replaced could never again read what is stored.
 
     :raise Invalid: naming every setting that cannot be used; values are never shown.
     """
@@ -115,18 +118,34 @@ def read_settings(environ: Mapping[str, str] | None = None, var: Path = VAR) -> 
     embedded = var.absolute()
     values.setdefault("database_url", f"sqlite:///{embedded / 'relay.sqlite3'}")
     values.setdefault("redis_url", f"unix://{embedded / 'queue.sock'}")
-    for name, file in (("secret_key", "secret-key"), ("relay_encryption_keys", "encryption-keys")):
-        if name not in values and (embedded / file).is_file():
-            values[name] = (embedded / file).read_text().strip()
     try:
+        if values["database_url"].startswith("sqlite"):
+            for name, file in (("secret_key", "secret-key"), ("relay_encryption_keys", "encryption-keys")):
+                if name not in values:
+                    values[name] = kept_key(embedded / file)
         if not problems:
             return Settings.model_validate(values)
+    except OSError as error:
+        problems.append(f"the keys cannot be kept in {embedded} ({error.strerror})")
     except ValidationError as error:
         problems += [f"{str(item['loc'][0]).upper()} {_reason(item['type'], item['msg'])}" for item in error.errors()]
     raise Invalid(
         f"The settings cannot be used: {'; '.join(problems)}.",
         remedy="See docs/configuration.md; bin/run makes the keys by itself, in var/.",
     )
+
+
+def kept_key(path: Path) -> str:
+    """The key in `path`, made there for this user only if there is none; two who make it at once keep the same one."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(Fernet.generate_key())
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    return path.read_text().strip()
 
 
 def _reason(kind: str, message: str) -> str:

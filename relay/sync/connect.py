@@ -102,7 +102,7 @@ def authorize_url(parts: Parts, connection_id: str) -> str:
 def read_link(parts: Parts, token: str) -> Connection:
     """The connection of an `authorize_url`. :raise Invalid: when it is forged, or older than a day."""
     try:
-        return parts.connection(str(_links(parts).loads(token, max_age=GRACE_S)))
+        return parts.connection(str(_links(parts).loads(token, max_age=int(GRACE_S))))
     except BadData:
         raise Invalid(
             "This link is not valid, or older than a day.", remedy="`relay connection authorize C` makes a new one."
@@ -122,7 +122,7 @@ def consent_url(parts: Parts, redirect_uri: str, state: str) -> str:
 
 
 def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str) -> Connection:
-    """The connection after an operator agreed. :raise RelayError: when CM did not take the code, or has no such list."""
+    """The connection after an operator agreed. :raise RelayError: when CM took no code, or has no such list."""
     settings = parts.settings
     tokens = oauth.exchange(
         parts.session,

@@ -212,21 +212,25 @@ class Visit:
                 ) from None
             if error.code not in DATA_AT_FAULT:
                 raise _unexpected(error) from None
-            if len(pairs) > 1:  # somebody's data spoils it for all: halve until it is clear whose
-                middle = len(pairs) // 2
-                self._import(pairs[:middle])
-                self._import(pairs[middle:])
-                return
-            person, wanted = pairs[0]
-            self._failed(person, wanted, error.code, error.message)
+            if not self._halved(pairs):
+                self._failed(*pairs[0], error.code, error.message)
             return
         except Throttled as error:
             if not error.about_person:
                 raise
-            for person, _ in pairs:
-                self._hold_back(person, error.retry_after)
+            if not self._halved(pairs):
+                self._hold_back(pairs[0][0], error.retry_after)
             return
         self._imported(pairs, imported)
+
+    def _halved(self, pairs: Sequence[tuple[Person, Wanted]]) -> bool:
+        """Somebody among them spoils it for all: each half on its own, until it is clear who. False: it is this one."""
+        if len(pairs) == 1:
+            return False
+        middle = len(pairs) // 2
+        self._import(pairs[:middle])
+        self._import(pairs[middle:])
+        return True
 
     def _imported(self, pairs: Sequence[tuple[Person, Wanted]], imported: Imported) -> None:
         taken = [(p, w) for p, w in pairs if w.email.lower() not in imported.failures]
