@@ -93,7 +93,8 @@ def decoded(secret: str) -> bytes:
     if not secret.startswith("whsec_"):
         return secret.encode()
     try:
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        key = secret.removeprefix("whsec_")
+        return base64.b64decode(key + "=" * (-len(key) % 4), validate=True)
     except binascii.Error:
         return secret.encode()
 
