@@ -109,6 +109,11 @@ def by_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Perso
     return list(found.values())
 
 
+def holders(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
+    """Everyone under whom CM was last known to hold one of these addresses, whatever the state."""
+    return _people(tx, _select(connection_id).where(among(tx, _c.cm_email, emails), _c.cm_state.is_not(None)))
+
+
 def shared_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> set[str]:
     """Those of `emails` that EHQ gives to more than one participant."""
     query = (

@@ -74,29 +74,42 @@ class Visit:
         if idle := by_step.get("nothing"):
             with self.parts.database.write() as tx:
                 participants.settle(tx, idle)
-        single = [p for step in ("leave", "restore", "move") for p in by_step.get(step, ())]
-        acts = {"leave": self.leave, "restore": self.restore, "move": self.move}
-        self._singly(single[:SINGLY], lambda p: acts[verdicts[p.id].step](p, verdicts[p.id]))
-        if puts := by_step.get("put"):
-            self.put({p.id: (p, w) for p in puts if (w := verdicts[p.id].wanted)})
+        puts = by_step.get("put", ())
+        known = self._held_by_another(puts, verdicts)
+        # Leavers first: they free addresses. Moves one by one, an address's holder before whoever comes to it.
+        alone = [p for step in ("leave", "move", "restore") for p in by_step.get(step, ())]
+        alone = [*alone, *(p for p in puts if p.id in known)][:SINGLY]
+        moves = [p for p in alone if verdicts[p.id].step == "move"]
+        self._singly([p for p in alone if verdicts[p.id].step == "leave"], verdicts, self.leave)
+        self._singly(_holders_first(moves, verdicts), verdicts, self.move, parallel=1)
+        self._singly([p for p in alone if verdicts[p.id].step in ("restore", "put")], verdicts, self.take)
+        if plain := [p for p in puts if p.id not in known]:
+            self.put({p.id: (p, w) for p in plain if (w := verdicts[p.id].wanted)})
         self._succeeded()
         return len(people)
 
-    def _singly(self, people: Sequence[Person], act: Callable[[Person], None]) -> None:
+    def _singly(
+        self,
+        people: Sequence[Person],
+        verdicts: Mapping[int, Verdict],
+        act: Callable[[Person, Verdict], None],
+        parallel: int = PARALLEL,
+    ) -> None:
         """Calls about one person each, a few at a time; one that fails is told after the others are done."""
 
         def attempt(person: Person) -> RelayError | None:
+            verdict = verdicts[person.id]
             try:
                 self.lease.check()
-                act(person)
+                act(person, verdict)
             except Throttled as error:
                 if not error.about_person:
                     return error
                 self._hold_back(person, error.retry_after)
             except Refused as error:
                 with self.parts.database.write() as tx:
-                    participants.refused(tx, person, error.code, "")
-                    participants.settle(tx, [person])
+                    fingerprint = verdict.wanted.fingerprint() if verdict.wanted else ""
+                    participants.refused(tx, person, error.code, fingerprint)
                     runs.note(tx, self.connection.id, [self._change(person, "refused", {"code": error.code})])
             except RelayError as error:
                 return error
@@ -104,10 +117,17 @@ class Visit:
 
         if not people:
             return
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="singly") as pool:
+        with ThreadPoolExecutor(parallel, thread_name_prefix="singly") as pool:
             failures = [error for error in pool.map(attempt, people) if error]
         for error in sorted(failures, key=lambda error: isinstance(error, NeedsPerson), reverse=True):
             raise error
+
+    def _held_by_another(self, people: Sequence[Person], verdicts: Mapping[int, Verdict]) -> set[int]:
+        """Those whose address CM holds, or held, for another of our participants: it is read before it is written."""
+        new = {w.email.lower(): p.id for p in people if p.held.state is None and (w := verdicts[p.id].wanted)}
+        with self.parts.database.read() as tx:
+            others = participants.holders(tx, self.connection.id, new) if new else []
+        return {new[other.held.email] for other in others if other.held.email in new}
 
     # One person.
 
@@ -136,57 +156,64 @@ class Visit:
             self.cm.delete(self.list_id, address)
             self._record(person, Held(address, "Deleted"), "left", {"reason": verdict.reason})
 
-    def restore(self, person: Person, verdict: Verdict) -> None:
-        """Back on the list after we removed them ourselves, and nothing else stands against it (design rule 3)."""
+    def take(self, person: Person, verdict: Verdict) -> None:
+        """Onto the list at an address that has a past there: read first, and nothing of another's stays behind.
+
+        Resubscribed only where our own record says that we removed whoever was there, CM says Deleted, and the
+        address is not suppressed (design rule 3).
+        """
         wanted = _known(verdict)
         address = wanted.email.lower()
-        if address != person.held.email:
-            # At another address there is nothing to bring back: an ordinary import, which revives nobody.
-            self.put({person.id: (person, wanted)})
-            return
         there = self.cm.subscriber(self.list_id, address)
-        if there is not None and there.state not in ("Deleted", "Active"):
+        deleted = there is not None and there.state == "Deleted"
+        if there is not None and there.state != "Active" and not (deleted and self._removed_by_us(address)):
             self._record(person, Held(address, there.state), "opted_out", {"state": there.state}, removed_at=None)
             return
-        if self._suppressed(address):
+        if deleted and self._suppressed(address):
             self._record(person, Held(address, "Suppressed"), "opted_out", {"state": "Suppressed"}, removed_at=None)
             return
-        held = self.picture.held(there) if there else Held()
         self._ready([wanted])
+        held = self.picture.held(there) if there else Held()
+        if not person.record.put:
+            with self.parts.database.write() as tx:
+                participants.intend(tx, [person.id])
         self.lease.check()
-        resubscribe = there is not None and there.state == "Deleted"
-        imported = self.cm.import_subscribers(self.list_id, [self.entry(wanted, held)], resubscribe=resubscribe)
+        imported = self.cm.import_subscribers(self.list_id, [self.entry(wanted, held)], resubscribe=deleted)
         if failure := imported.failures.get(address):
             self._failed(person, wanted, *failure)
-        else:
-            self._record(person, _as_written(wanted, person.held), "restored", None, removed_at=None)
+            return
+        what = "restored" if deleted else "joined" if person.held.state is None else "changed"
+        self._record(person, _as_written(wanted, person.held), what, None, removed_at=None)
 
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""
         wanted, old = _known(verdict), person.held.email or ""
         new = wanted.email.lower()
-        self._ready([wanted])
-        if self._claimed(old, person) or self._ours(new, person):
+        if self._claimed(old, person):
             # Addresses change hands among our own people: each address is written with whose it is now.
-            self.put({person.id: (person, wanted)})
+            self.take(person, verdict)
             return
         there = self.cm.subscriber(self.list_id, old)
-        if there is not None and there.state != "Active":
+        if there is not None and there.state != "Active" and not (there.state == "Deleted" and person.record.removed):
             self._record(person, Held(old, there.state), "opted_out", {"state": there.state})
             return
-        self.lease.check()
-        try:
-            if there is not None:
-                self.cm.update(self.list_id, old, self.entry(wanted, person.held))
-                self._record(person, _as_written(wanted, person.held), "moved", None)
-                return
-        except Refused as error:
-            if error.code not in ("201", "203"):
-                raise
-            if error.code == "201":  # the new address is on the list already: one person, one subscriber
+        if there is not None and there.state == "Active":
+            if not self._suppressed(new):
+                self._ready([wanted])
                 self.lease.check()
-                self.cm.delete(self.list_id, old)
-        self.put({person.id: (person, wanted)})
+                try:
+                    self.cm.update(self.list_id, old, self.entry(wanted, person.held))
+                    self._record(person, _as_written(wanted, person.held), "moved", None, removed_at=None)
+                    return
+                except Refused as error:
+                    if error.code not in ("201", "203"):
+                        raise
+            # The new address has a past of its own: one person, one subscriber.
+            with self.parts.database.write() as tx:
+                participants.change(tx, [person.id], removed_at=time.time())
+            self.lease.check()
+            self.cm.delete(self.list_id, old)
+        self.take(person, verdict)
 
     # Up to a thousand people.
 
@@ -241,7 +268,8 @@ class Visit:
             read = {p.id for p, w in new if not self._believe(p, w)}
         written = [(p, _as_written(w, p.held)) for p, w in taken if p.id not in read]
         with self.parts.database.write() as tx:
-            participants.holds(tx, written)
+            # Whoever is on the list was not removed by us any more: what removes them from now on is CM's word.
+            participants.holds(tx, written, removed_at=None)
             runs.note(
                 tx,
                 self.connection.id,
@@ -256,9 +284,16 @@ class Visit:
                 self._failed(person, wanted, *failure)
 
     def _believe(self, person: Person, wanted: Wanted) -> bool:
-        """Whether CM has them Active now; if not, its word is recorded."""
+        """Whether CM has them Active now, with no answers but ours; if not, its word is recorded."""
         there = self.cm.subscriber(self.list_id, wanted.email)
-        if there is None or there.state == "Active":
+        if there is None:
+            return True
+        if there.state == "Active":
+            held = self.picture.held(there)
+            if differences(wanted, held):  # what stood there before us is cleared by the next look
+                with self.parts.database.write() as tx:
+                    participants.read_back(tx, [(person.id, held)])
+                return False
             return True
         self._record(person, Held(wanted.email.lower(), there.state), "opted_out", {"state": there.state})
         return False
@@ -308,11 +343,11 @@ class Visit:
             others = participants.by_emails(tx, self.connection.id, [address])
         return any(o.id != person.id and o.email == address and self.picture.reason(o) is None for o in others)
 
-    def _ours(self, address: str, person: Person) -> bool:
-        """Whether CM holds another of our participants under this address."""
+    def _removed_by_us(self, address: str) -> bool:
+        """Whether our own record says that we removed whoever of our participants was there."""
         with self.parts.database.read() as tx:
-            others = participants.by_emails(tx, self.connection.id, [address])
-        return any(o.id != person.id and o.held.email == address and o.held.state == "Active" for o in others)
+            there = participants.holders(tx, self.connection.id, [address])
+        return any(one.held.state == "Deleted" and one.record.removed for one in there)
 
     def _suppressed(self, address: str) -> bool:
         page, pages = 1, 1
@@ -346,6 +381,20 @@ class Visit:
         if self.connection.held_times:
             with self.parts.database.write() as tx:
                 connections.succeeded(tx, self.connection)
+
+
+def _holders_first(moves: Sequence[Person], verdicts: Mapping[int, Verdict]) -> list[Person]:
+    """Whoever still has an address before whoever comes to it; those who swap, in any order."""
+    there = {person.held.email: person for person in moves}
+    ordered: dict[int, Person] = {}
+    for person in moves:
+        chain: dict[int, Person] = {}
+        following: Person | None = person
+        while following is not None and following.id not in chain and following.id not in ordered:
+            chain[following.id] = following
+            following = there.get(_known(verdicts[following.id]).email.lower())
+        ordered |= dict(reversed(chain.items()))
+    return list(ordered.values())
 
 
 def _known(verdict: Verdict) -> Wanted:
