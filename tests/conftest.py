@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
@@ -66,6 +66,30 @@ class SimulatedEhq(Remote):
         """id → attributes, as EHQ has them now."""
         return {p["id"]: p["attributes"] for p in self.sandbox("people.json")["people"]}
 
+    def person(self, ehq_id: str) -> Any:
+        return self.people()[ehq_id]
+
+    def someone(self, number: int = 0) -> tuple[str, str]:
+        """(id, address) of the n-th participant who belongs on a list and answered the form."""
+        fit = [
+            (i, a["email"])
+            for i, a in self.people().items()
+            if a["role-name"] == "participant" and a["subscribed"] and not a["blocked"] and a["signup-answers"]
+        ]
+        return fit[number]
+
+    def register(self, **more: Any) -> tuple[str, str]:
+        """(id, address) of somebody new."""
+        (person,) = self.act("register", **more)["people"]
+        return person["id"], person["email"]
+
+    def delivered(self) -> None:
+        """Waits until every webhook was answered, or given up."""
+        give_up = time.monotonic() + 20
+        while self.sandbox("deliveries.json")["pending"]:
+            assert time.monotonic() < give_up
+            time.sleep(0.01)
+
     def send_to(self, url: str, secret: str, profile: str = "standard") -> None:
         self.sandbox("webhook", {"url": url, "secret": secret, "profile": profile, "enabled": True})
 
@@ -109,7 +133,13 @@ class Relay:
     def connect(self, ehq: Remote, name: str = "Bayside", **more: Any) -> Connection:
         """A connection of `ehq` to a new list, or as `more` says (fields of connect.Wish)."""
         wish = connect.Wish(
-            **{"name": name, "ehq_url": ehq.url, "ehq_credential": {"token": "sandbox"}, "cm_api_key": "sandbox", **more}
+            **{
+                "name": name,
+                "ehq_url": ehq.url,
+                "ehq_credential": {"token": "sandbox"},
+                "cm_api_key": "sandbox",
+                **more,
+            }
         )
         added = connect.add(self.parts, wish)
         self.secret = added["webhook_secret"]
@@ -251,6 +281,54 @@ def synced(relay: Relay, ehq: SimulatedEhq, connection: Connection) -> Connectio
     """Bayside after its first run."""
     assert relay.reconcile(connection).state == "completed"
     return connection
+
+
+class Live(NamedTuple):
+    """A connection in step, and webhooks on."""
+
+    relay: Relay
+    connection: Connection
+    ehq: SimulatedEhq
+    cm: SimulatedCampaignMonitor
+
+    def happens(self, action: str, **more: Any) -> None:
+        """Something happens in EHQ, its webhooks arrive, and workers make it so."""
+        self.ehq.act(action, **more)
+        self.arrives()
+
+    def arrives(self) -> dict[str, Any]:
+        self.ehq.delivered()
+        return self.relay.settle(self.connection)
+
+    def run(self, **more: Any) -> Run:
+        return self.relay.reconcile(self.connection, **more)
+
+    def subscriber(self, email: str) -> Any:
+        """What CM holds under an address, or None."""
+        return self.cm.subscribers().get(email.lower())
+
+    def state(self, email: str) -> str | None:
+        found = self.subscriber(email)
+        return found["state"] if found else None
+
+    def agrees(self) -> None:
+        """CM's active people are those whom EHQ's rules put there, and nothing careless was done on the way."""
+        expected = {a["email"].lower() for a in self.ehq.people().values() if a["subscribed"] and not a["blocked"]}
+        assert self.cm.active() == expected
+        assert self.cm.violations() == []
+
+
+@pytest.fixture
+def live(
+    relay: Relay,
+    synced: Connection,
+    ehq: SimulatedEhq,
+    cm: SimulatedCampaignMonitor,
+    door: Callable[[Connection], str],
+) -> Live:
+    """Bayside after its first run, with webhooks coming in."""
+    door(synced)
+    return Live(relay, synced, ehq, cm)
 
 
 @pytest.fixture

@@ -18,9 +18,7 @@ def test_everyone_subscribed_and_not_blocked_is_on_the_list_and_nobody_else(
     assert cm.violations() == []
 
 
-def test_a_second_run_writes_nothing(
-    relay: Relay, synced: Connection, cm: SimulatedCampaignMonitor
-) -> None:
+def test_a_second_run_writes_nothing(relay: Relay, synced: Connection, cm: SimulatedCampaignMonitor) -> None:
     cm.forget_calls()
     assert relay.reconcile(synced).state == "completed"
     assert cm.calls()["writes"] == 0

@@ -1,0 +1,226 @@
+"""A person is their EHQ id: an address that changes moves the subscriber, and never makes a second one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Live
+
+POSTCODE, INTERESTS = "What is your postcode?", "I am interested in"
+
+
+def moves(live: Live, who: str, new: str, **more: object) -> None:
+    live.ehq.act("change_email", id=who, new_email=new, confirmed=True, **more)
+
+
+def test_a_changed_address_moves_the_subscriber(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.happens("change_email", id=one, new_email="moved@example.com", confirmed=True)
+    assert live.state(old) is None, "the subscriber itself moved, with its history"
+    assert live.subscriber("moved@example.com")["fields"]["EHQ ID"] == one
+    live.agrees()
+
+
+def test_an_address_that_waits_for_its_confirmation_moves_nobody(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.happens("change_email", id=one, new_email="later@example.com")
+    assert (live.state(old), live.state("later@example.com")) == ("Active", None)
+    live.happens("confirm_email", id=one)
+    assert (live.state(old), live.state("later@example.com")) == (None, "Active")
+
+
+def test_a_change_of_upper_and_lower_case_is_no_change(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.cm.forget_calls()
+    # The simulator knows addresses by their lower case: move away silently, then back in capitals.
+    moves(live, one, "elsewhere@example.com", silent=True)
+    live.happens("change_email", id=one, new_email=old.upper(), confirmed=True)
+    assert live.state(old) == "Active"
+    assert live.cm.calls()["writes"] == 0
+
+
+def test_moving_to_an_address_that_is_on_the_list_already_leaves_one_subscriber(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.cm.act("subscribe", email="second@example.com")
+    live.happens("change_email", id=one, new_email="second@example.com", confirmed=True)
+    assert live.state(old) == "Deleted"
+    assert live.subscriber("second@example.com")["fields"]["EHQ ID"] == one
+    live.agrees()
+
+
+def test_moving_to_an_address_that_opted_out_does_not_revive_it(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.cm.act("subscribe", email="out@example.com")
+    live.cm.act("unsubscribe", email="out@example.com")
+    live.happens("change_email", id=one, new_email="out@example.com", confirmed=True)
+    assert live.run().state == "completed"
+    assert live.state("out@example.com") == "Unsubscribed"
+    assert live.state(old) != "Active", "nobody is written to under an address that they gave up"
+    assert live.cm.violations() == []
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_an_opt_out_survives_a_change_of_address(live: Live, reports: bool) -> None:
+    live.cm.faults(import_reports_inactive=reports)
+    one, old = live.ehq.someone()
+    live.cm.act("unsubscribe", email=old)
+    live.happens("change_email", id=one, new_email="fresh@example.com", confirmed=True)
+    assert live.run().state == "completed"
+    assert live.state("fresh@example.com") != "Active"
+    assert live.cm.violations() == []
+
+
+def test_two_people_swap_their_addresses_and_each_subscriber_is_whose_it_is_now(live: Live) -> None:
+    (one, a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
+    live.happens("answer", id=one, question=14, value=["Roads"])
+    live.happens("answer", id=two, question=14, value=["Sport"])
+    live.happens("answer", id=one, question=12, value=None)
+    moves(live, one, "between@example.com", silent=True)
+    moves(live, two, a, silent=True)
+    moves(live, one, b, silent=True)
+    live.ehq.act("update", id=[one, two])
+    live.arrives()
+    there = live.cm.subscribers()
+    assert there[b]["fields"]["EHQ ID"] == one
+    assert there[a]["fields"]["EHQ ID"] == two
+    assert there[b]["fields"][INTERESTS] == ["Roads"]
+    assert there[a]["fields"][INTERESTS] == ["Sport"]
+    assert not there[b]["fields"].get(POSTCODE), "nothing of the other's stays behind"
+    live.agrees()
+
+
+def test_swapped_addresses_keep_nothing_of_the_other_where_campaign_monitor_merges(live: Live) -> None:
+    live.cm.faults(msm_merge=True)
+    test_two_people_swap_their_addresses_and_each_subscriber_is_whose_it_is_now(live)
+
+
+def test_an_address_freed_and_taken_by_another_belongs_to_the_other(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.happens("answer", id=one, question=14, value=["Roads"])
+    moves(live, one, "new-home@example.com")
+    two, _ = live.ehq.register(email=old, answers={"12": "3000", "14": ["Sport"], "17": None})
+    live.arrives()
+    there = live.cm.subscribers()
+    assert there["new-home@example.com"]["fields"]["EHQ ID"] == one
+    assert there[old]["fields"]["EHQ ID"] == two
+    assert there[old]["fields"][INTERESTS] == ["Sport"]
+    live.agrees()
+    live.cm.forget_calls()
+    assert live.run().state == "completed"
+    assert live.cm.calls()["writes"] == 0, "live changes left nothing to repair"
+
+
+def test_an_address_freed_and_taken_later_is_taken_too(live: Live) -> None:
+    one, old = live.ehq.someone()
+    moves(live, one, "new-home@example.com")
+    live.arrives()
+    two, _ = live.ehq.register(email=old)
+    live.arrives()
+    assert live.subscriber(old)["fields"]["EHQ ID"] == two
+    live.agrees()
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_whoever_is_deleted_and_registers_again_is_on_the_list_again(live: Live, reports: bool) -> None:
+    live.cm.faults(import_reports_inactive=reports)
+    one, email = live.ehq.someone()
+    live.happens("delete", id=one)
+    assert live.state(email) == "Deleted"
+    two, _ = live.ehq.register(email=email)
+    live.arrives()
+    assert live.state(email) == "Active"
+    assert live.subscriber(email)["fields"]["EHQ ID"] == two
+    live.agrees()
+
+
+def test_deleted_and_registered_again_at_once_ends_the_same(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("delete", id=one)
+    two, _ = live.ehq.register(email=email)
+    live.arrives()
+    assert live.subscriber(email)["fields"]["EHQ ID"] == two
+    live.agrees()
+
+
+def test_registered_again_before_the_deletion_is_heard_of_ends_the_same(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("delete", id=one, silent=True)
+    two, _ = live.ehq.register(email=email)
+    live.arrives()
+    assert live.subscriber(email)["fields"]["EHQ ID"] == two
+    assert [live.run().state, live.run().state] == ["completed", "completed"]
+    assert live.subscriber(email)["fields"]["EHQ ID"] == two
+    live.agrees()
+
+
+def test_of_two_people_with_one_address_the_newest_registration_holds_it(live: Live) -> None:
+    one, email = live.ehq.someone()
+    two, _ = live.ehq.register(answers={"12": "3001", "14": ["Sport"]})
+    live.arrives()
+    # EHQ keeps addresses apart; two spellings of a delayed move give us one address twice.
+    moves(live, one, "aside@example.com", silent=True)
+    live.happens("change_email", id=two, new_email=email, confirmed=True)
+    assert live.subscriber(email)["fields"]["EHQ ID"] == two
+    assert "another" in live.relay.person(live.connection, one)["summary"].lower()
+
+
+def test_when_the_newer_of_two_leaves_the_older_holds_the_address_again(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=14, value=["Roads"])
+    two, _ = live.ehq.register(answers={"12": "3001", "14": ["Sport"], "17": "about"})
+    moves(live, one, "aside@example.com", silent=True)
+    live.happens("change_email", id=two, new_email=email, confirmed=True)
+    live.happens("delete", id=two)
+    there = live.subscriber(email)
+    assert (there["state"], there["fields"]["EHQ ID"]) == ("Active", one)
+    assert there["fields"][INTERESTS] == ["Roads"]
+
+
+def test_someone_removed_who_comes_back_elsewhere_and_is_then_removed_by_hand_stays_removed(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.happens("unsubscribe", id=one)
+    moves(live, one, "back@example.com", silent=True)
+    live.happens("subscribe", id=one)
+    assert live.state("back@example.com") == "Active"
+    live.cm.act("delete", email="back@example.com")
+    assert live.run().state == "completed"
+    live.happens("answer", id=one, question=12, value="3222")
+    assert live.state("back@example.com") == "Deleted"
+
+
+def test_addresses_handed_on_in_a_chain_leave_no_subscriber_behind(live: Live) -> None:
+    people = [live.ehq.someone(n) for n in range(3)]
+    (one, a), (two, b), (three, c) = people
+    moves(live, three, "end@example.com")
+    moves(live, two, c)
+    moves(live, one, b)
+    live.arrives()
+    there = live.cm.subscribers()
+    assert (there[b]["fields"]["EHQ ID"], there[c]["fields"]["EHQ ID"]) == (one, two)
+    assert there["end@example.com"]["fields"]["EHQ ID"] == three
+    live.agrees()
+
+
+def test_an_address_taken_over_from_someone_who_left_keeps_nothing_of_theirs(live: Live) -> None:
+    (one, a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
+    live.happens("answer", id=one, question=12, value=None)
+    live.happens("answer", id=two, question=14, value=["Sport"])
+    live.happens("answer", id=one, question=14, value=["Roads"])
+    live.ehq.act("delete", id=two)
+    moves(live, one, b)
+    live.arrives()
+    there = live.subscriber(b)
+    assert (there["state"], there["fields"]["EHQ ID"], there["fields"][INTERESTS]) == ("Active", one, ["Roads"])
+    assert not there["fields"].get(POSTCODE)
+    live.agrees()
+
+
+def test_nobody_is_moved_onto_an_address_that_opted_out_of_another_list_of_the_client(live: Live) -> None:
+    live.relay.connect(live.ehq, name="Other list")
+    live.cm.act("subscribe", list="Other list", email="away@example.com")
+    live.cm.act("unsubscribe", list="Other list", email="away@example.com")
+    one, old = live.ehq.someone()
+    live.happens("change_email", id=one, new_email="away@example.com", confirmed=True)
+    assert (live.state(old), live.state("away@example.com")) == ("Deleted", None)
+    assert live.cm.violations() == []
+    assert "stands" in live.relay.person(live.connection, one)["summary"]
