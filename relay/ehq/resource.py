@@ -146,10 +146,9 @@ def _groups(resource: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, s
     relationships = _part(resource, "relationships")
     for key, related in relationships.items() if isinstance(relationships, Mapping) else ():
         if fold(str(key)) in ("groups", "segments"):
-            if not isinstance(related, Mapping):
-                listed = related
-            elif "data" in related:
-                listed = related["data"]
+            if isinstance(related, Mapping):
+                related = next((value for part, value in related.items() if fold(str(part)) == "data"), listed)
+            listed = related
     if listed is None:
         return {}
     if not isinstance(listed, list):

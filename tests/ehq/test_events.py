@@ -22,28 +22,30 @@ GROUP = {
 AT = 1770091506.789
 
 
-def event(kind: str, data: Any = PERSON, **more: Any) -> Event:
-    return read_event({"type": kind, "timestamp": "2026-02-03T04:05:06.789Z", "data": data, **more}, SPOKEN)
+def event(canonical: str, data: Any = PERSON, **more: Any) -> Event:
+    return read_event({"type": canonical, "timestamp": "2026-02-03T04:05:06.789Z", "data": data, **more}, SPOKEN)
 
 
-def said(kind: str, **attributes: Any) -> dict[str, Any]:
-    patch = event(kind, {"id": 1, "attributes": {"email": "ann@example.com", **attributes}}).patch
+def said(canonical: str, **attributes: Any) -> dict[str, Any]:
+    patch = event(canonical, {"id": 1, "attributes": {"email": "ann@example.com", **attributes}}).patch
     assert patch is not None
     return dict(patch.values)
 
 
-@pytest.mark.parametrize(("word", "kind"), [(w, kind) for kind, aliases in TYPES.items() for w in (kind, *aliases)])
-def test_every_type_and_alias(word: str, kind: str) -> None:
-    data = GROUP if kind.startswith("group.") else PERSON
+@pytest.mark.parametrize(
+    ("word", "canonical"), [(w, canonical) for canonical, aliases in TYPES.items() for w in (canonical, *aliases)]
+)
+def test_every_type_and_alias(word: str, canonical: str) -> None:
+    data = GROUP if canonical.startswith("group.") else PERSON
     for spelled in (word, word.upper(), word.replace(".", "_"), word.replace(".", ":"), word.replace("_", "-")):
         read = event(spelled, data)
-        assert (read.type, read.at) == (kind, AT)
-        assert (read.patch is not None) == kind.startswith(("participant.", "administrator."))
-        assert (read.group is not None) == kind.startswith("group.")
+        assert (read.type, read.at) == (canonical, AT)
+        assert (read.patch is not None) == canonical.startswith(("participant.", "administrator."))
+        assert (read.group is not None) == canonical.startswith("group.")
 
 
 @pytest.mark.parametrize(
-    ("kind", "sets"),
+    ("canonical", "sets"),
     [
         ("participant.activated", {"activated": True}),
         ("participant.blocked", {"blocked": True}),
@@ -54,23 +56,23 @@ def test_every_type_and_alias(word: str, kind: str) -> None:
         ("participant.updated", {}),
     ],
 )
-def test_the_type_itself_says_something(kind: str, sets: dict[str, Any]) -> None:
-    assert said(kind) == {"email": "ann@example.com", **sets}
+def test_the_type_itself_says_something(canonical: str, sets: dict[str, Any]) -> None:
+    assert said(canonical) == {"email": "ann@example.com", **sets}
 
 
 def test_the_type_wins_over_its_resource() -> None:
     assert said("participant.unsubscribed", subscribed=True)["subscribed"] is False
 
 
-@pytest.mark.parametrize("kind", ["participant.registered", "administrator.created"])
-def test_registering_puts_a_person_on_the_mailing_list_unless_anything_is_said_of_it(kind: str) -> None:
-    assert said(kind)["subscribed"] is True
-    assert said(kind)["blocked"] is False
-    assert said(kind, subscribed=False)["subscribed"] is False
+@pytest.mark.parametrize("canonical", ["participant.registered", "administrator.created"])
+def test_registering_puts_a_person_on_the_mailing_list_unless_anything_is_said_of_it(canonical: str) -> None:
+    assert said(canonical)["subscribed"] is True
+    assert said(canonical)["blocked"] is False
+    assert said(canonical, subscribed=False)["subscribed"] is False
     for unclear in (None, "", "perhaps", 7, {}, []):
-        assert "subscribed" not in said(kind, newsletterSubscribed=unclear)
-        assert "blocked" not in said(kind, blocked=unclear)
-    assert said(kind, status="Blocked")["blocked"] is True
+        assert "subscribed" not in said(canonical, newsletterSubscribed=unclear)
+        assert "blocked" not in said(canonical, blocked=unclear)
+    assert said(canonical, status="Blocked")["blocked"] is True
 
 
 def test_an_administrator_removed_is_a_participant_again() -> None:
@@ -86,10 +88,10 @@ def test_a_changed_address_comes_with_the_old_one() -> None:
     assert event("participant.email_changed", previous=["x"]).previous_email is None
 
 
-@pytest.mark.parametrize("kind", ["participant.registered", "participant.email_changed"])
-def test_some_events_need_an_address(kind: str) -> None:
+@pytest.mark.parametrize("canonical", ["participant.registered", "participant.email_changed"])
+def test_some_events_need_an_address(canonical: str) -> None:
     with pytest.raises(Unreadable, match="needs an e-mail address"):
-        event(kind, {"id": "1"})
+        event(canonical, {"id": "1"})
 
 
 def test_names_of_groups_come_along() -> None:

@@ -77,9 +77,11 @@ def values(**attributes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("spell", [str, lambda k: k.replace("-", "_"), camel, lambda k: k.replace("-", " ").title()])
-@pytest.mark.parametrize(("kind", "id"), [("users", "5040"), ("User", 5040), ("participant", " 5040 "), (None, 5040)])
-def test_every_spelling_says_the_same(spell: Any, kind: Any, id: Any) -> None:
-    resource = spelled({"type": kind, "id": id, "attributes": ATTRIBUTES, "relationships": RELATED}, spell)
+@pytest.mark.parametrize(
+    ("resource_type", "id"), [("users", "5040"), ("User", 5040), ("participant", " 5040 "), (None, 5040)]
+)
+def test_every_spelling_says_the_same(spell: Any, resource_type: Any, id: Any) -> None:
+    resource = spelled({"type": resource_type, "id": id, "attributes": ATTRIBUTES, "relationships": RELATED}, spell)
     patch = read_user(resource, {"7": "Female Only"}, SPOKEN)
     assert (patch.ehq_id, patch.updated_at, patch.unused) == ("5040", 1770091506.5, ())
     assert patch.values == VALUES
@@ -168,18 +170,18 @@ def test_one_and_the_text_one_are_one_id() -> None:
     assert read_user({"attributes": {"id": 1}}, {}, SPOKEN).ehq_id == "1"
 
 
-@pytest.mark.parametrize("kind", ["groups", "Group", "SEGMENTS", "participant-group"])
-def test_a_group_is_no_person(kind: str) -> None:
+@pytest.mark.parametrize("resource_type", ["groups", "Group", "SEGMENTS", "participant-group"])
+def test_a_group_is_no_person(resource_type: str) -> None:
     with pytest.raises(Unreadable, match="is a group"):
-        read_user({"type": kind, "id": 1}, {}, SPOKEN)
-    assert read_group({"type": kind, "id": 1}).id == "1"
+        read_user({"type": resource_type, "id": 1}, {}, SPOKEN)
+    assert read_group({"type": resource_type, "id": 1}).id == "1"
 
 
-@pytest.mark.parametrize("kind", ["users", "User", "participants", "administrator", "GroupMember"])
-def test_a_person_is_no_group(kind: str) -> None:
+@pytest.mark.parametrize("resource_type", ["users", "User", "participants", "administrator", "GroupMember"])
+def test_a_person_is_no_group(resource_type: str) -> None:
     with pytest.raises(Unreadable, match="is a participant"):
-        read_group({"type": kind, "id": 1})
-    assert read_user({"type": kind, "id": 1}, {}, SPOKEN).ehq_id == "1"
+        read_group({"type": resource_type, "id": 1})
+    assert read_user({"type": resource_type, "id": 1}, {}, SPOKEN).ehq_id == "1"
 
 
 @pytest.mark.parametrize("thing", [None, [], "5", 5])
@@ -201,8 +203,19 @@ def test_no_groups_is_something_known(data: Any) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [{"type": "groups", "id": "7"}, "7", 7, True, [{"id": "7"}, {}], ["7", None], [1.5], [True], [["7"]], [""]]
-    + [[{"type": "users", "id": "7"}]],
+    [
+        {"type": "groups", "id": "7"},
+        "7",
+        7,
+        True,
+        [{"id": "7"}, {}],
+        ["7", None],
+        [1.5],
+        [True],
+        [["7"]],
+        [""],
+        [{"type": "users", "id": "7"}],
+    ],
 )
 def test_groups_that_cannot_all_be_read_are_unknown(data: Any) -> None:
     assert user(relationships={"groups": {"data": data}}).values == {}
