@@ -57,7 +57,7 @@ def walk(site: Ehq, size: int = 2, at_most: int = 20) -> tuple[list[str], UsersP
 
 
 def asked(net: responses.RequestsMock) -> list[str]:
-    return [str(call.request.params.get("page")) for call in net.calls]  # type: ignore[union-attr]
+    return [str(call.request.params.get("page")) for call in net.calls]  # type: ignore[attr-defined]
 
 
 # Where a walk ends.

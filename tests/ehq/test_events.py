@@ -69,7 +69,8 @@ def test_registering_puts_a_person_on_the_mailing_list_unless_anything_is_said_o
     assert said(canonical)["subscribed"] is True
     assert said(canonical)["blocked"] is False
     assert said(canonical, subscribed=False)["subscribed"] is False
-    for unclear in (None, "", "perhaps", 7, {}, []):
+    unreadable: tuple[Any, ...] = (None, "", "perhaps", 7, {}, [])
+    for unclear in unreadable:
         assert "subscribed" not in said(canonical, newsletterSubscribed=unclear)
         assert "blocked" not in said(canonical, blocked=unclear)
     assert said(canonical, status="Blocked")["blocked"] is True
@@ -146,7 +147,8 @@ def test_what_cannot_be_read_says_why_and_names_nobody(raw: Any, why: str) -> No
 
 
 def test_a_time_that_is_no_time_is_unknown() -> None:
-    for time in (None, "soon", True, "9999-12-31T00:00:00Z", -5, {}, 1e300):
+    no_times: tuple[Any, ...] = (None, "soon", True, "9999-12-31T00:00:00Z", -5, {}, 1e300)
+    for time in no_times:
         assert read_event({"type": "test.ping", "timestamp": time}, SPOKEN).at is None
     assert read_event({"type": "test.ping", "occurred_at": 1770091506789}, SPOKEN).at == AT
 

@@ -95,7 +95,7 @@ def test_a_flat_resource_will_do() -> None:
 
 
 def test_keys_that_nobody_knows_are_named() -> None:
-    assert user(**{"shoe-size": 5, "login-count": 3}).unused == ("shoe_size",)
+    assert read_user({"id": 5, "attributes": {"shoe-size": 5, "login-count": 3}}, {}, SPOKEN).unused == ("shoe_size",)
 
 
 # What is absent, empty and unreadable.
@@ -107,7 +107,15 @@ def test_an_absent_key_is_unknown() -> None:
 
 def test_null_is_known_to_be_empty() -> None:
     absent = {"email", "login", "role", "tags", "signup_answers", "groups", "created_at"}
-    empty = {"email": None, "login": None, "role": None, "tags": (), "answers": {}, "groups": (), "created_at": None}
+    empty: dict[str, Any] = {
+        "email": None,
+        "login": None,
+        "role": None,
+        "tags": (),
+        "answers": {},
+        "groups": (),
+        "created_at": None,
+    }
     assert values(**dict.fromkeys(absent)) == empty
     assert values(tags=[], answers=[], groups=[]) == {"tags": (), "answers": {}, "groups": ()}
 
@@ -123,7 +131,8 @@ def test_what_cannot_be_read_is_as_if_absent(odd: Any) -> None:
 def test_flags(flag: str) -> None:
     for word, meaning in (("TRUE", True), ("no", False), (1, True), ("0", False), (False, False)):
         assert values(**{flag: word}) == {flag: meaning}
-    for unclear in (None, "maybe", 2, [], 1.0):
+    unreadable: tuple[Any, ...] = (None, "maybe", 2, [], 1.0)
+    for unclear in unreadable:
         assert values(**{flag: unclear}) == {}
 
 
@@ -312,4 +321,4 @@ def test_times(text: Any, moment: float | None) -> None:
 
 
 def test_booleans() -> None:
-    assert [boolean(word) for word in ("Yes", "f", 0, None, 1.0, [])] == [True, False, False, None, None, None]
+    assert list(map(boolean, ("Yes", "f", 0, None, 1.0, []))) == [True, False, False, None, None, None]
