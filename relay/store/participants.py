@@ -336,10 +336,10 @@ def seen(tx: Tx, ids: Sequence[int], run_id: int, asked: float) -> None:
 
 
 def count_absent(tx: Tx, connection_id: str, run_id: int) -> None:
-    """One more complete run that did not see them."""
+    """One more complete run that did not see them, nor any word of them since the one before."""
     tx.execute(
         sa.update(table)
-        .where(_c.connection_id == connection_id, _c.seen_run.is_distinct_from(run_id), _c.page_asked_at.is_not(None))
+        .where(_c.connection_id == connection_id, _c.seen_run.is_distinct_from(run_id))
         .values(absent_runs=_c.absent_runs + 1)
     )
 
@@ -365,9 +365,15 @@ def let_go(tx: Tx, connection_id: str, runs: int) -> None:
 
 
 def cm_unseen(tx: Tx, connection_id: str, run_id: int, last_id: int, limit: int) -> list[Person]:
-    """Whom we thought to be in CM, and no page of this run's complete read listed."""
+    """Whom we thought to be on the list, and no page of this run's complete read listed.
+
+    Who is suppressed for the client need not be on the list at all, so that their absence says nothing.
+    """
     query = _select(connection_id).where(
-        _c.id > last_id, _c.cm_state.is_not(None), _c.cm_seen_run.is_distinct_from(run_id)
+        _c.id > last_id,
+        _c.cm_state.is_not(None),
+        _c.cm_state != "Suppressed",
+        _c.cm_seen_run.is_distinct_from(run_id),
     )
     return _people(tx, query.order_by(_c.id).limit(limit))
 

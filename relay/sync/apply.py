@@ -94,7 +94,8 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
         _hear(item, known, picture)
     changed = [(person.id, known[i]) for i, person in people.items() if known[i] != person.known]
     participants.save_known(tx, changed)
-    back = [person.id for person in people.values() if person.gone]
+    # News of somebody is a sign of life; what was heard before is none.
+    back = [p.id for i, p in people.items() if known[i] != p.known and (p.gone or p.absent_runs)]
     participants.change(tx, back, gone=False, absent_runs=0)
     compare(tx, Picture.load(tx, connection) if changed else picture, [i for i, _ in changed] + back, people.values())
 

@@ -286,7 +286,8 @@ class Step:
     def _compare(self, tx: Tx, picture: Picture, people: list[Person]) -> None:
         verdicts = picture.judge(tx, people)
         waits: dict[tuple[int, str], list[int]] = {}
-        settled = []
+        settled: list[Person] = []
+        agreed: list[Person] = []
         for person in people:
             verdict = verdicts[person.id]
             if person.refused_code and verdict.step == "nothing" and verdict.wanted:
@@ -296,6 +297,8 @@ class Step:
             if verdict.step == "nothing":
                 if person.waiting_since or person.cause:
                     settled.append(person)
+                if verdict.wanted and person.held.state == "Active" and not person.refused_code:
+                    agreed.append(person)
                 continue
             kind = {"leave": "leaves", "put": "joins" if person.held.state is None else "changes"}.get(
                 verdict.step, "joins" if verdict.step == "restore" else "changes"
@@ -311,6 +314,11 @@ class Step:
                 waits.setdefault((LEAVING if verdict.step == "leave" else BULK, cause), []).append(person.id)
         if not self.run.dry:
             participants.settle(tx, settled)
+            # Their EHQ ID stands in CM: we put them there, be it under a connection since removed.
+            participants.intend(tx, [p.id for p in agreed if not p.record.put])
+            # A removal that did not come about: should somebody remove them by hand now, that is not ours to undo.
+            seen = [p.id for p in agreed if p.record.removed and p.cm_seen_run == self.run.id]
+            participants.change(tx, seen, removed_at=None)
             for (lane, cause), ids in waits.items():
                 participants.wait(tx, ids, lane, cause)
 

@@ -286,6 +286,9 @@ class Visit:
     def _believe(self, person: Person, wanted: Wanted) -> bool:
         """Whether CM has them Active now, with no answers but ours; if not, its word is recorded."""
         there = self.cm.subscriber(self.list_id, wanted.email)
+        if there is None and self._suppressed(wanted.email.lower()):
+            self._record(person, Held(wanted.email.lower(), "Suppressed"), "opted_out", {"state": "Suppressed"})
+            return False
         if there is None:
             return True
         if there.state == "Active":
