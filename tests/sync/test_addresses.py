@@ -177,7 +177,7 @@ def test_when_the_newer_of_two_leaves_the_older_holds_the_address_again(live: Li
 
 
 def test_someone_removed_who_comes_back_elsewhere_and_is_then_removed_by_hand_stays_removed(live: Live) -> None:
-    one, old = live.ehq.someone()
+    one, _old = live.ehq.someone()
     live.happens("unsubscribe", id=one)
     moves(live, one, "back@example.com", silent=True)
     live.happens("subscribe", id=one)
@@ -190,7 +190,7 @@ def test_someone_removed_who_comes_back_elsewhere_and_is_then_removed_by_hand_st
 
 def test_addresses_handed_on_in_a_chain_leave_no_subscriber_behind(live: Live) -> None:
     people = [live.ehq.someone(n) for n in range(3)]
-    (one, a), (two, b), (three, c) = people
+    (one, _a), (two, b), (three, c) = people
     moves(live, three, "end@example.com")
     moves(live, two, c)
     moves(live, one, b)
@@ -202,7 +202,7 @@ def test_addresses_handed_on_in_a_chain_leave_no_subscriber_behind(live: Live) -
 
 
 def test_an_address_taken_over_from_someone_who_left_keeps_nothing_of_theirs(live: Live) -> None:
-    (one, a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
+    (one, _a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
     live.happens("answer", id=one, question=12, value=None)
     live.happens("answer", id=two, question=14, value=["Sport"])
     live.happens("answer", id=one, question=14, value=["Roads"])

@@ -1,0 +1,122 @@
+"""Absence is not deletion: only two complete runs in a row that miss someone let them go, and the brake asks first."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.store import deliveries
+from relay.sync import connect
+from tests.conftest import Live
+
+
+def vanish(live: Live, *numbers: int) -> list[str]:
+    """They are deleted in EHQ and nobody tells us."""
+    people = [live.ehq.someone(n) for n in numbers]
+    live.ehq.act("delete", id=[one for one, _ in people], silent=True)
+    return [email for _, email in people]
+
+
+def test_one_complete_run_without_someone_removes_nobody_and_the_second_one_does(live: Live) -> None:
+    (email,) = vanish(live, 0)
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"
+    assert live.run().state == "completed"
+    assert live.state(email) == "Deleted"
+    live.agrees()
+
+
+def test_someone_seen_in_between_begins_anew(live: Live) -> None:
+    (email,) = vanish(live, 0)
+    live.run()
+    live.ehq.register(email=email)
+    live.arrives()
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"
+
+
+def test_a_sign_of_life_between_two_runs_that_miss_someone_begins_anew(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.faults(webhook_delay_s=1.5)
+    live.ehq.act("answer", id=one, question=12, value="3050")  # arrives between the two runs
+    vanish(live, 0)
+    live.run()
+    live.arrives()
+    live.run()
+    assert live.state(email) == "Active"
+    live.run()
+    assert live.state(email) == "Deleted"
+
+
+def test_someone_known_by_webhook_alone_is_missed_like_everybody(live: Live) -> None:
+    one, email = live.ehq.register()
+    live.arrives()
+    live.ehq.act("delete", id=one, silent=True)
+    assert [live.run().state, live.run().state, live.run().state] == ["completed"] * 3
+    assert live.state(email) == "Deleted"
+
+
+def test_an_old_delivery_taken_again_does_not_bring_back_who_is_gone(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=12, value="3055")
+    vanish(live, 0)
+    live.run()
+    live.run()
+    assert live.state(email) == "Deleted"
+    with live.relay.parts.database.write() as tx:
+        deliveries.take_again(tx, [d.id for d in deliveries.search(tx, live.connection.id)])
+    live.arrives()
+    assert live.state(email) == "Deleted"
+
+
+def test_the_brake_stops_a_run_that_would_let_too_many_go_and_says_so(live: Live) -> None:
+    connect.configure(live.relay.parts, live.connection, {"brake": {"people": 2, "percent": 0}})
+    gone = vanish(live, 0, 1, 2)
+    (still, opted_out) = live.ehq.someone(0)
+    assert live.run().state == "completed"
+    live.ehq.act("unsubscribe", id=still, silent=True)
+    run = live.run()
+    assert run.state == "braked"
+    assert run.problem is not None
+    assert run.problem["message"].startswith("3 people are missing")
+    assert {live.state(email) for email in gone} == {"Active"}
+    assert live.state(opted_out) == "Deleted", "explicit opt-outs are not held"
+    assert live.run().state == "braked"
+    connect.configure(live.relay.parts, live.connection, {"brake": {"people": 3, "percent": 0}})
+    assert live.run().state == "completed"
+    assert {live.state(email) for email in gone} == {"Deleted"}
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"),
+    [
+        ({"page_cap": 20, "fail_pages": [2]}, "403"),
+        ({"page_cap": 20, "same_page": True}, "same page"),
+        ({"page_cap": 20, "endless": True}, "page"),
+        ({"html": True}, "web page"),
+        ({"page_cap": 20, "shrink_total": -5}, "listed"),
+        ({"status": 404}, "404"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+def test_a_read_that_was_not_complete_removes_nobody_and_says_why(live: Live, faults: dict, says: str) -> None:
+    connect.configure(live.relay.parts, live.connection, {"brake": {"people": 0, "percent": 0}})
+    vanish(live, 0)
+    before = live.cm.active()
+    live.run()
+    live.ehq.faults(**faults)
+    for _ in range(2):
+        run = live.run()
+        assert run.state in ("incomplete", "needs_person")
+        assert run.problem is not None
+        assert says in run.problem["message"]
+        assert run.problem["remedy"]
+    assert live.cm.active() == before
+
+
+def test_pages_that_shift_while_they_are_read_lose_nobody(live: Live) -> None:
+    live.ehq.faults(page_cap=15, shift=1)
+    live.run()
+    live.ehq.faults(page_cap=None, shift=None)
+    live.run()
+    live.run()
+    live.agrees()
