@@ -8,8 +8,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from relay.ehq import envelope
 from relay.ehq.dialect import Dialect, dialect
 from relay.ehq.signature import NotGenuine, Profile, profile, verify
@@ -54,15 +52,14 @@ class Receiver:
         door = self.door(connection_id, now)
         header_id = verify(door.profile, door.secrets, headers, body, now)
         events = envelope.parse(body)
-        single = len(events) == 1
         rows = [
             {
                 "connection_id": connection_id,
-                "key": envelope.delivery_key(header_id, event, body, index, len(events)),
+                "key": envelope.delivery_key(header_id, event, body, index, len(events), door.dialect),
                 "type": envelope.event_type(event, door.dialect)[:100],
                 "subject": envelope.subject_id(event, door.dialect)[:100],
                 "received_at": now,
-                "body": self.parts.vault.lock_bytes(body if single else orjson.dumps(event)),
+                "body": self.parts.vault.lock_bytes(envelope.dumps(event)),
                 "state": "waiting",
             }
             for index, event in enumerate(events)

@@ -167,10 +167,12 @@ def segments(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, 
     if not todo:
         return picture
     there = {s.id: s.title for s in cm.segments(list_id)}
+    _out_of_the_way(cm, lease, field.key, picture.groups.values(), titles, there)
+    owned = {g.segment_id for g in picture.groups.values() if g.segment_id}
     for group in todo:
         lease.check()
         try:
-            change = _segment(cm, list_id, field.key, group, titles.get(group.id, ""), there)
+            change = _segment(cm, list_id, field.key, group, titles.get(group.id, ""), there, owned)
         except Refused as error:
             change = {"problem": f"{error.message} {error.remedy}".strip()}
             log.warning("segment not made", connection=picture.connection.id, group=group.id, code=error.code)
@@ -180,7 +182,7 @@ def segments(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, 
 
 
 def _segment(
-    cm: CampaignMonitor, list_id: str, key: str, group: Group, title: str, there: dict[str, str]
+    cm: CampaignMonitor, list_id: str, key: str, group: Group, title: str, there: dict[str, str], owned: set[str]
 ) -> dict[str, str | None]:
     clause = f"EQUALS {group.option}"
     mine = group.segment_id if group.segment_id in there else None
@@ -189,7 +191,8 @@ def _segment(
             cm.delete_segment(mine)
         return {"segment_id": None, "title": None, "problem": None}
     if mine is None:
-        mine = next((i for i, name in there.items() if name.casefold() == title.casefold()), None)
+        # One of that title that is nobody's yet is adopted: made by a call whose answer we never had, or by hand.
+        mine = next((i for i, name in there.items() if name.casefold() == title.casefold() and i not in owned), None)
     if mine is None:
         mine = cm.create_segment(list_id, title, key, clause)
     else:
@@ -197,7 +200,23 @@ def _segment(
         if now.title != title or now.rules != one_rule(key, clause):
             cm.update_segment(mine, title, key, clause)
     there[mine] = title
+    owned.add(mine)
     return {"segment_id": mine, "title": title, "problem": None}
+
+
+def _out_of_the_way(
+    cm: CampaignMonitor, lease: Lease, key: str, groups: Iterable[Group], titles: dict[int, str], there: dict[str, str]
+) -> None:
+    """Groups that swap names, or take one another's: a title can only be given once it is free."""
+    wanted = {title.casefold(): group_id for group_id, title in titles.items()}
+    for group in groups:
+        if group.segment_id not in there or group.deleted:
+            continue
+        owner = wanted.get(there[group.segment_id].casefold())
+        if owner is not None and owner != group.id:
+            lease.check()
+            cm.update_segment(group.segment_id, group.option, key, f"EQUALS {group.option}")
+            there[group.segment_id] = group.option
 
 
 def titles_of(groups: Iterable[Group]) -> dict[int, str]:
