@@ -7,21 +7,17 @@ from typing import Any
 from relay.domain.participant import Patch
 from relay.domain.version import Heard, Page, order, page_beats_page, webhook_beats_page
 
-FIELD_GROUPS = {
-    "identity": ("email", "login", "created_at", "imported"),
-    "consent": ("subscribed",),
-    "state": ("role", "activated", "blocked"),
-    "tags": ("tags",),
-}
-"""Attributes that share one version. Answers and groups have rules of their own below."""
+ATTRIBUTES = ("email", "login", "created_at", "imported", "subscribed", "role", "activated", "blocked", "tags")
+"""Each has a version of its own: a message may carry any of them without the others, and a new role that overtakes a
+block must not lose it. Answers share one; groups have rules of their own below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What EHQ last said of one participant. `values` as in `Patch.values`, JSON-able (lists, not tuples).
 
-    `heard` holds, per field group and per group pair ("group:7"), the webhook that said it last; a field group
-    without an entry was last said by `page`.
+    `heard` holds, per attribute and per group pair ("group:7"), the webhook that said it last; what has no entry was
+    last said by `page`.
     """
 
     ehq_id: str
@@ -43,13 +39,14 @@ def hear(known: Known, patch: Patch, said: Heard, left_out: Container[str] = ())
     if known.deleted:
         return known
     if patch.values.get("deleted"):
+        if known.page is not None and not webhook_beats_page(said, known.page):
+            return known
         return replace(known, values={"deleted": True}, heard={"existence": said})
     merging = _Merging(known)
-    for name, keys in FIELD_GROUPS.items():
-        present = {key: patch.values[key] for key in keys if key in patch.values}
-        rank = merging.rank(name, said)
-        if present and rank >= 0:
-            merging.values.update(present if rank else _stricter(merging.values, present))
+    for name in ATTRIBUTES:
+        if name in patch.values and (rank := merging.rank(name, said)) >= 0:
+            value = patch.values[name]
+            merging.values[name] = value if rank else _stricter(name, merging.values.get(name), value)
             merging.heard[name] = said
     if "answers" in patch.values and merging.rank("answers", said) >= 0:
         merging.values["answers"] = _answers(merging.values.get("answers"), patch.values["answers"], left_out)
@@ -81,9 +78,9 @@ def see(known: Known, patch: Patch, page: Page, left_out: Container[str] = ()) -
     if "existence" in stands:
         return known
     merging = _Merging(Known(known.ehq_id, {k: v for k, v in known.values.items() if k != "deleted"}, stands))
-    for name, keys in FIELD_GROUPS.items():
-        if name not in stands:
-            merging.values.update({key: patch.values[key] for key in keys if key in patch.values})
+    for name in ATTRIBUTES:
+        if name in patch.values and name not in stands:
+            merging.values[name] = patch.values[name]
     if "answers" in patch.values and "answers" not in stands:
         merging.values["answers"] = _answers(None, patch.values["answers"], left_out)
     if "groups" in patch.values:
@@ -107,7 +104,8 @@ class _Merging:
             stored = max(filter(None, (stored, whole)), key=lambda heard: heard.version, default=None)
         if stored is not None:
             return order(said, stored)
-        if self.known.page is not None:
+        carried = "groups" if name.startswith("group:") else name
+        if self.known.page is not None and carried in self.known.values:
             return 1 if webhook_beats_page(said, self.known.page) else -1
         return 1
 
@@ -129,14 +127,11 @@ def _pairs(heard: Mapping[str, Heard]) -> set[str]:
     return {name.partition(":")[2] for name in heard if name.startswith("group:")}
 
 
-def _stricter(stored: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def _stricter(name: str, stored: Any, new: Any) -> Any:
     """On a tie: unsubscribed over subscribed, blocked over not."""
-    tied = dict(new)
-    if "subscribed" in new and stored.get("subscribed") is False:
-        tied["subscribed"] = False
-    if "blocked" in new and stored.get("blocked"):
-        tied["blocked"] = True
-    return tied
+    if name == "subscribed" and stored is False:
+        return False
+    return True if name == "blocked" and stored else new
 
 
 def _answers(
