@@ -46,7 +46,7 @@ def type_of(kind: str, sample: Any = None) -> str:
 def typed(value: Any, data_type: str, options: Sequence[str] = ()) -> Typed:
     """`value` as CM will hold it. Many: sorted option texts. Date: YYYY-MM-DD. `options` are the known choices, by
     which a comma-joined string is split, longest first."""
-    if value is None or value == "":
+    if value in (None, "", (), []):
         return ("" if data_type != "MultiSelectMany" else ()), None
     if isinstance(value, bool):
         value = "Yes" if value else "No"
