@@ -1,8 +1,15 @@
 """What RQ runs. A job says where to look and nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from relay.store.database import Unavailable
 from relay.sync import work
 from relay.sync.parts import Parts
 
+log = structlog.get_logger()
 _parts: list[Parts] = []
 """The worker's own parts, put here by `use` when it starts: RQ calls functions by name, with nothing but arguments."""
 
@@ -12,8 +19,19 @@ def use(parts: Parts) -> None:
 
 
 def live(connection_id: str) -> None:
-    work.visit(_parts[0], connection_id)
+    with _expected():
+        work.visit(_parts[0], connection_id)
 
 
 def step(run_id: int) -> None:
-    work.step(_parts[0], run_id)
+    with _expected():
+        work.step(_parts[0], run_id)
+
+
+@contextmanager
+def _expected() -> Iterator[None]:
+    """A database that is away is one line in the log, not a traceback: the clock rings again when it is back."""
+    try:
+        yield
+    except Unavailable as error:
+        log.error("work put off", message=error.message, remedy=error.remedy)

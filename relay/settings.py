@@ -4,9 +4,13 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from redis.connection import parse_url
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from relay.errors import Invalid
 
@@ -39,10 +43,14 @@ class Settings(BaseModel):
     def _database(cls, url: str) -> str:
         scheme, _, rest = url.partition("://")
         if scheme in ("postgres", "postgresql", "postgresql+psycopg"):
-            return f"postgresql+psycopg://{rest}"
-        if scheme == "sqlite" and rest.startswith("/"):
-            return url
-        raise ValueError("must begin with postgres://, postgresql:// or sqlite:/// and a path")
+            url = f"postgresql+psycopg://{rest}"
+        elif scheme != "sqlite" or not rest.startswith("/") or rest == "/":
+            raise ValueError("must begin with postgres://, postgresql:// or sqlite:/// and a path")
+        try:
+            make_url(url)
+        except (ArgumentError, ValueError):  # their messages show the address, with its password
+            raise ValueError("is not an address: is its port a number?") from None
+        return url
 
     @field_validator("redis_url")
     @classmethod
@@ -52,6 +60,10 @@ class Settings(BaseModel):
             raise ValueError("must begin with redis://, rediss:// or unix://")
         if scheme == "unix" and len(rest.partition("?")[0]) > LONGEST_SOCKET:
             raise ValueError(f"names a socket path of over {LONGEST_SOCKET} characters, which systems cut off")
+        try:
+            parse_url(url)
+        except ValueError:
+            raise ValueError("is not an address: are its port and its options right?") from None
         return url
 
     @field_validator("relay_encryption_keys", mode="before")
@@ -77,8 +89,13 @@ class Settings(BaseModel):
     @field_validator("relay_base_url", "campaign_monitor_api_url", "campaign_monitor_oauth_url")
     @classmethod
     def _address(cls, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ValueError("must begin with http:// or https:// and name a host")
         return url.rstrip("/")
 
     @field_validator("log_format")
@@ -107,28 +124,36 @@ def read_settings(environ: Mapping[str, str] | None = None, var: Path = VAR) -> 
     """
     environ = os.environ if environ is None else environ
     values = {name: environ[name.upper()] for name in Settings.model_fields if environ.get(name.upper())}
-    problems = []
+    problems, unread = [], set()
     for name in SECRETS:
         path = environ.get(f"{name}_FILE")
         if path and name.lower() not in values:
             try:
                 values[name.lower()] = Path(path).read_text().strip()
-            except OSError as error:
-                problems.append(f"{name}_FILE cannot be read ({error.strerror})")
+            except (OSError, UnicodeDecodeError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "it is not text"
+                problems.append(f"{name}_FILE cannot be read ({reason})")
+                unread.add(name)
     embedded = var.absolute()
     values.setdefault("database_url", f"sqlite:///{embedded / 'relay.sqlite3'}")
     values.setdefault("redis_url", f"unix://{embedded / 'queue.sock'}")
     try:
         if values["database_url"].startswith("sqlite"):
             for name, file in (("secret_key", "secret-key"), ("relay_encryption_keys", "encryption-keys")):
-                if name not in values:
+                if name in values:
+                    continue
+                if problems:
+                    unread.add(name.upper())
+                else:
                     values[name] = kept_key(embedded / file)
+        made = Settings.model_validate(values)
         if not problems:
-            return Settings.model_validate(values)
+            return made
     except OSError as error:
         problems.append(f"the keys cannot be kept in {embedded} ({error.strerror})")
     except ValidationError as error:
-        problems += [f"{str(item['loc'][0]).upper()} {_reason(item['type'], item['msg'])}" for item in error.errors()]
+        wrong = {str(item["loc"][0]).upper(): _reason(item["type"], item["msg"]) for item in error.errors()}
+        problems += [f"{name} {reason}" for name, reason in wrong.items() if name not in unread]
     raise Invalid(
         f"The settings cannot be used: {'; '.join(problems)}.",
         remedy="See docs/configuration.md; bin/run makes the keys by itself, in var/.",

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
+from structlog.tracebacks import ExceptionDictTransformer
 
 from relay import metrics
 from relay.campaign_monitor.client import CampaignMonitor
@@ -36,7 +38,7 @@ def wire(settings: Settings | None = None) -> Parts:
         if connection.cm_credential is None:
             raise NeedsPerson(
                 "Campaign Monitor is not connected yet.",
-                remedy="Connect it on the connection's page, or add the connection with --cm-api-key.",
+                remedy="`relay connection authorize C` makes a link for it; `relay connection reconnect C` takes a key.",
                 code="not-connected",
             )
         stored = vault.unlock(connection.cm_credential)
@@ -88,13 +90,15 @@ class StoredTokens:
 def logs(settings: Settings) -> None:
     """One line an event on standard error. Values that could name a person have no place in any log call."""
     json = settings.log_format == "json"
+    plain = ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.dict_tracebacks] if json else []),
-            structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            # A traceback means a bug of ours; without local variables, which may be people's.
+            *([structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))] if json else []),
+            structlog.processors.JSONRenderer() if json else plain,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(settings.log_level)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

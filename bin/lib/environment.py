@@ -78,9 +78,10 @@ def kept(path: Path) -> str:
 
 
 def socket_path(data: Path) -> Path:
-    """Beside the data; in a private folder for temporary files when that path is too long for a socket."""
+    """Beside the data; in a private folder for temporary files when that path is too long for a socket, or has a
+    blank in it: RQ asks the server for its clients, and redis-py cannot read a blank in the answer."""
     path = data / "queue.sock"
-    if len(quote(str(path))) <= SOCKET_LIMIT:  # as it stands in REDIS_URL, which is the longer one
+    if len(str(path)) <= SOCKET_LIMIT and quote(str(path)) == str(path):
         return path
     note = data / "socket-folder"
     with locked(data):

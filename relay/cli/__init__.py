@@ -59,10 +59,13 @@ def parser() -> Parser:
     add = command(connection, "add", commands.add, "Connect an EHQ site to a Campaign Monitor list.")
     add.add_argument("--name", required=True)
     add.add_argument("--ehq-url", required=True, help="address of the site")
-    add.add_argument("--ehq-token", help="API key (X-API-Token)")
-    add.add_argument("--ehq-login", help="log-in of a site administrator")
-    add.add_argument("--ehq-password")
-    add.add_argument("--cm-api-key", help="API key of the Campaign Monitor account or client")
+    reconnect = command(connection, "reconnect", commands.reconnect, "New credentials for the same site and list.")
+    reconnect.add_argument("connection", metavar="C")
+    for one in (add, reconnect):
+        one.add_argument("--ehq-token", help="API key (X-API-Token)")
+        one.add_argument("--ehq-login", help="log-in of a site administrator")
+        one.add_argument("--ehq-password")
+        one.add_argument("--cm-api-key", help="API key of the Campaign Monitor account or client")
     add.add_argument("--cm-client-id", help="needed when the account has several clients")
     which = add.add_mutually_exclusive_group()
     which.add_argument("--list-name", help="of the list to create (default: the connection's name)")
@@ -109,5 +112,6 @@ def parser() -> Parser:
     chosen.add_argument("--since")
     replay.add_argument("--dry-run", action="store_true", help="only say how many")
 
+    command(sub, "rotate-keys", commands.rotate_keys, "Encrypt what is stored with the first of RELAY_ENCRYPTION_KEYS.")
     command(sub, "rebuild-queue", commands.rebuild_queue, "Ring again for everything that waits.")
     return top

@@ -16,7 +16,7 @@ from relay.store import connections, runs
 from relay.store import deliveries as arrivals
 from relay.store import migrate as schema
 from relay.sync import check as checks
-from relay.sync import connect, explain, work
+from relay.sync import connect, credentials, explain, lists, work
 from relay.sync import status as reports
 from relay.sync.parts import Parts
 
@@ -35,13 +35,10 @@ def check(parts: Parts, _: Options) -> Answer:
 
 
 def add(parts: Parts, options: Options) -> Answer:
-    if options.ehq_token:
-        credential = {"token": options.ehq_token}
-    elif options.ehq_login and options.ehq_password:
-        credential = {"login": options.ehq_login, "password": options.ehq_password}
-    else:
+    credential = ehq_credential(options)
+    if credential is None:
         raise Invalid("EHQ needs a key or a log-in.", remedy="Give --ehq-token, or --ehq-login and --ehq-password.")
-    wish = connect.Wish(
+    wish = lists.Wish(
         name=options.name,
         ehq_url=options.ehq_url,
         ehq_credential=credential,
@@ -51,6 +48,23 @@ def add(parts: Parts, options: Options) -> Answer:
         list_id=options.list_id,
     )
     return connect.add(parts, wish), 0
+
+
+def ehq_credential(options: Options) -> dict[str, str] | None:
+    if options.ehq_token:
+        return {"token": options.ehq_token}
+    if options.ehq_login and options.ehq_password:
+        return {"login": options.ehq_login, "password": options.ehq_password}
+    return None
+
+
+def reconnect(parts: Parts, options: Options) -> Answer:
+    connection = parts.connection(options.connection)
+    return credentials.reconnect(parts, connection, ehq_credential(options), options.cm_api_key), 0
+
+
+def rotate_keys(parts: Parts, _: Options) -> Answer:
+    return credentials.rotate_keys(parts), 0
 
 
 def configure(parts: Parts, options: Options) -> Answer:
@@ -97,7 +111,7 @@ def show_connection(parts: Parts, options: Options) -> Answer:
 
 def authorize(parts: Parts, options: Options) -> Answer:
     connection = parts.connection(options.connection)
-    return {"connection": connection.id, "authorize_url": connect.authorize_url(parts, connection.id)}, 0
+    return {"connection": connection.id, "authorize_url": credentials.authorize_url(parts, connection.id)}, 0
 
 
 def pause(parts: Parts, options: Options) -> Answer:
@@ -106,7 +120,7 @@ def pause(parts: Parts, options: Options) -> Answer:
 
 
 def resume(parts: Parts, options: Options) -> Answer:
-    connect.resume(parts, parts.connection(options.connection))
+    credentials.resume(parts, parts.connection(options.connection))
     return {"connection": options.connection, "state": "on"}, 0
 
 

@@ -34,7 +34,9 @@ class Database:
                 "max_overflow": 20,
                 "connect_args": {"connect_timeout": 5, "application_name": "relay"},
             }
-        self.engine = sa.create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, **options)
+        self.engine = sa.create_engine(
+            url, hide_parameters=True, json_serializer=_dumps, json_deserializer=orjson.loads, **options
+        )
         if self.sqlite:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)

@@ -89,6 +89,17 @@ def take_again(tx: Tx, ids: Sequence[int]) -> int:
     ).rowcount
 
 
+def with_body(tx: Tx, last_id: int, limit: int) -> list[tuple[int, bytes]]:
+    """The next deliveries whose body is still kept, in the order of their ids."""
+    query = sa.select(deliveries.c.id, deliveries.c.body)
+    query = query.where(deliveries.c.id > last_id, deliveries.c.body.is_not(None)).order_by(deliveries.c.id)
+    return [(delivery_id, body) for delivery_id, body in tx.execute(query.limit(limit)).all()]
+
+
+def keep_body(tx: Tx, delivery_id: int, body: bytes) -> None:
+    tx.execute(sa.update(deliveries).where(deliveries.c.id == delivery_id).values(body=body))
+
+
 def counts(tx: Tx, connection_id: str) -> dict[str, int]:
     query = (
         sa.select(deliveries.c.state, sa.func.count())

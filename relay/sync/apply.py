@@ -75,7 +75,8 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     patches = [item.event.patch for item in taken if item.event.patch]
     names = {i: name for patch in patches for i, name in patch.group_names.items()}
     names |= {item.event.group.id: item.event.group.name or "" for item in taken if item.event.group}
-    if learn(tx, picture, [q for patch in patches for q in patch.questions], names):
+    examples = {q: answer for patch in patches for q, answer in (patch.values.get("answers") or {}).items()}
+    if learn(tx, picture, [q for patch in patches for q in patch.questions], names, examples):
         picture = Picture.load(tx, connection)
     _groups(tx, picture, taken)
     if any(item.event.type in ("group.membership_changed", "signup_form.changed") for item in taken):

@@ -55,7 +55,8 @@ class Picture:
 
     def _left_out(self) -> set[str]:
         named = {name.strip().lower() for name in self.rules.fields_left_out}
-        questions = {f.source.removeprefix("answer:"): f.label for f in self.fields.values()}
+        answers = [f for f in self.fields.values() if f.source.startswith("answer:")]
+        questions = {f.source.removeprefix("answer:"): f.label for f in answers}
         return {q for q, label in questions.items() if q.lower() in named or label.strip().lower() in named}
 
     def leaves_out(self, question: Question) -> bool:
@@ -118,8 +119,17 @@ def _registered(person: Person) -> tuple[float, int, str]:
     return at, int(ehq_id) if ehq_id.isdecimal() else 0, ehq_id
 
 
-def learn(tx: Tx, picture: Picture, questions: Iterable[Question], group_names: Mapping[str, str]) -> bool:
-    """Stores questions and groups met for the first time. Answers whether there were any."""
+def learn(
+    tx: Tx,
+    picture: Picture,
+    questions: Iterable[Question],
+    group_names: Mapping[str, str],
+    answers: Mapping[str, Any] | None = None,
+) -> bool:
+    """Stores questions and groups met for the first time. Answers whether there were any.
+
+    `answers` are examples by question id, which tell the type where EHQ does not say it.
+    """
     connection_id = picture.connection.id
     base = [
         {"source": s, "label": label, "kind": "", "type": kind, "choices": []}
@@ -131,7 +141,7 @@ def learn(tx: Tx, picture: Picture, questions: Iterable[Question], group_names: 
             "source": f"answer:{q.id}",
             "label": q.label or f"Question {q.id}",
             "kind": q.kind,
-            "type": values.type_of(q.kind),
+            "type": values.type_of(q.kind, (answers or {}).get(q.id)),
             "choices": list(q.options),
         }
         for q in questions

@@ -136,7 +136,9 @@ class Step:
         names = {i: name for patch in patches.values() for i, name in patch.group_names.items()}
         left_out = picture.left_out | {q.id for q in questions.values() if picture.leaves_out(q)}
         with self.parts.database.write() as tx:
-            if learn(tx, picture, questions.values(), names):
+            new = {q.id for q in questions.values()} - {s.removeprefix("answer:") for s in picture.fields}
+            examples = {q: a for p in patches.values() for q, a in (p.values.get("answers") or {}).items() if q in new}
+            if learn(tx, picture, questions.values(), names, examples):
                 picture = Picture.load(tx, self.connection)
             people = participants.by_ids(tx, self.connection.id, patches, lock=True)
             if missing := patches.keys() - people.keys():
@@ -168,7 +170,8 @@ class Step:
             )
         with self.parts.database.write() as tx:
             participants.grown(tx)
-            if not self.run.dry:
+            # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
+            if not self.run.dry and not self.counts.get("ehq_unreadable"):
                 participants.count_absent(tx, self.connection.id, self.run.id)
         return "campaign_monitor"
 
@@ -226,6 +229,13 @@ class Step:
             ]
             participants.read_back(tx, [(person.id, held) for person, held in found], cause)
             participants.change(tx, [person.id for person in matched.values()], cm_seen_run=self.run.id)
+            # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
+            ours_again = [
+                person.id
+                for address, person in matched.items()
+                if person.put_at is None and there[address].fields.get("ehq_id") == person.known.ehq_id
+            ]
+            participants.change(tx, ours_again, put_at=time.time())
             if cause == NOT_KEPT:
                 self._not_kept(tx, picture, [person.id for person, _ in found])
         self.count("cm_read", len(people))
@@ -269,6 +279,8 @@ class Step:
             if not people:
                 if self.run.dry:
                     return "done"
+                with self.parts.database.write() as tx:
+                    connections.change(tx, self.connection.id, remap_due=False)
                 return "write" if self.counts.get("to_write") else "segments"
             last = self.cursor["last"] = people[-1].id
             if not self.more_time():
@@ -346,7 +358,7 @@ class Step:
         with self.claim_list() as lease:
             picture = structure.segments(self.parts, cm, lease, self.picture(), everyone=True)
         with self.parts.database.write() as tx:
-            connections.change(tx, self.connection.id, segments_due=False, remap_due=False)
+            connections.change(tx, self.connection.id, segments_due=False)
         self.counts["segments"] = sum(1 for g in picture.groups.values() if g.segment_id)
         self.counts["segments_not_made"] = sum(1 for g in picture.groups.values() if g.problem)
         return "verify" if self.counts.get("written") else "done"

@@ -23,6 +23,7 @@ from relay.sync.write import Visit
 VISIT_S = 5.0
 """How long one connection may keep a worker before others have their turn."""
 LIST_WAIT_S = 3.0
+LEAVERS_TRY_S = 60.0
 GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""
 EHQ_PHASES = ("groups", "ehq")
@@ -72,10 +73,10 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
 
 
 def open_lanes(connection: Connection) -> tuple[int, ...]:
-    """Who may be written just now. A person's pause stops everything but leaving (issue: opt-outs are never held)."""
-    if connection.cm_list_id is None or connection.held(time.time()):
+    """Who may be written just now. Leaving is never delayed: neither a pause nor waiting for a person stops it."""
+    if connection.cm_list_id is None or connection.cm_credential is None or connection.held(time.time()):
         return ()
-    return {"on": (LEAVING, LIVE), "paused": (LEAVING,)}.get(connection.state, ())
+    return (LEAVING, LIVE) if connection.state == "on" else (LEAVING,)
 
 
 def waits(parts: Parts, connection_id: str) -> bool:
@@ -96,7 +97,10 @@ def failed(parts: Parts, connection: Connection, error: RelayError) -> None:
     problem = {"message": error.message, "remedy": error.remedy, "code": error.code, "since": time.time()}
     with parts.database.write() as tx:
         if isinstance(error, NeedsPerson):
-            connections.change(tx, connection.id, state="needs_person", problem=problem)
+            # Whoever wants to leave is tried again every minute all the same.
+            connections.change(
+                tx, connection.id, state="needs_person", problem=problem, held_until=time.time() + LEAVERS_TRY_S
+            )
             log.error("needs a person", connection=connection.id, code=error.code, message=error.message)
             return
         wait = error.retry_after if isinstance(error, RetryLater) else None

@@ -28,5 +28,6 @@ def create_app(parts: Parts | None = None) -> Flask:
     app.register_blueprint(oauth.blueprint)
     app.register_blueprint(pages.blueprint)
     webhooks.answer_problems(app)
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    if parts.settings.relay_base_url.startswith("https://"):  # then something in front of us ends TLS
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     return app

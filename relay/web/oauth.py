@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, redirect, render_template, request, se
 from werkzeug.wrappers import Response
 
 from relay.errors import RelayError
-from relay.sync import connect
+from relay.sync import credentials
 from relay.sync.parts import Parts
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/campaign-monitor")
@@ -21,13 +21,13 @@ def start(token: str) -> Response | tuple[str, int]:
             NO_APP, "Set CAMPAIGN_MONITOR_CLIENT_ID and CAMPAIGN_MONITOR_CLIENT_SECRET, or use an API key.", 500
         )
     try:
-        connection = connect.read_link(parts, token)
+        connection = credentials.read_link(parts, token)
     except RelayError as error:
         return page(error.message, error.remedy, 404)
     # Bound to this browser: the answer must come back to the one who asked.
     state = secrets.token_urlsafe(24)
     session["campaign_monitor"] = {"state": state, "connection": connection.id, "token": token}
-    return redirect(connect.consent_url(parts, callback_url(parts), state))
+    return redirect(credentials.consent_url(parts, callback_url(parts), state))
 
 
 @blueprint.get("/callback")
@@ -48,7 +48,7 @@ def callback() -> tuple[str, int]:
             "Campaign Monitor did not agree.", "Look whether its app is registered with this address.", 400, again
         )
     try:
-        done = connect.finish_oauth(parts, asked["connection"], callback_url(parts), request.args["code"])
+        done = credentials.finish_oauth(parts, asked["connection"], callback_url(parts), request.args["code"])
     except RelayError as error:
         return page(error.message, error.remedy, 409, again)
     return page(f"Connected: {done.name} keeps the list {done.cm_list_name!r}.", "You can close this page.", 200)

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from relay.store.connections import Connection
-from relay.sync import connect
+from relay.sync import credentials
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
@@ -43,7 +43,7 @@ def test_consent_connects_creates_the_list_and_the_first_run_fills_it(
     browser: FlaskClient,
     cm: SimulatedCampaignMonitor,
 ) -> None:
-    page = browser.get(consent(browser, cm, connect.authorize_url(parts, unconnected.id)))
+    page = browser.get(consent(browser, cm, credentials.authorize_url(parts, unconnected.id)))
     assert page.status_code == 200
     assert "Connected" in page.text
     connection = parts.connection(unconnected.id)
@@ -55,7 +55,7 @@ def test_consent_connects_creates_the_list_and_the_first_run_fills_it(
 def test_an_answer_with_a_forged_state_changes_nothing(
     parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
 ) -> None:
-    back = consent(browser, cm, connect.authorize_url(parts, unconnected.id))
+    back = consent(browser, cm, credentials.authorize_url(parts, unconnected.id))
     page = browser.get(back.replace("state=", "state=forged"))
     assert page.status_code == 400
     assert parts.connection(unconnected.id).state == "setup"
@@ -64,7 +64,7 @@ def test_an_answer_with_a_forged_state_changes_nothing(
 def test_the_same_answer_is_taken_once(
     parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
 ) -> None:
-    back = consent(browser, cm, connect.authorize_url(parts, unconnected.id))
+    back = consent(browser, cm, credentials.authorize_url(parts, unconnected.id))
     assert browser.get(back).status_code == 200
     assert browser.get(back).status_code == 400
 
@@ -72,7 +72,7 @@ def test_the_same_answer_is_taken_once(
 def test_whoever_cancels_is_told_so_and_offered_to_try_again(
     parts: Parts, unconnected: Connection, browser: FlaskClient
 ) -> None:
-    link = connect.authorize_url(parts, unconnected.id)
+    link = credentials.authorize_url(parts, unconnected.id)
     browser.get(urlsplit(link).path)
     with browser.session_transaction() as session:
         state = session["campaign_monitor"]["state"]
@@ -83,14 +83,14 @@ def test_whoever_cancels_is_told_so_and_offered_to_try_again(
 
 
 def test_a_link_that_was_changed_leads_nowhere(parts: Parts, unconnected: Connection, browser: FlaskClient) -> None:
-    link = urlsplit(connect.authorize_url(parts, unconnected.id)).path
+    link = urlsplit(credentials.authorize_url(parts, unconnected.id)).path
     assert browser.get(link + "x").status_code == 404
 
 
 def test_an_expired_token_is_renewed_once_and_the_run_goes_on(
     relay: Relay, parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
 ) -> None:
-    browser.get(consent(browser, cm, connect.authorize_url(parts, unconnected.id)))
+    browser.get(consent(browser, cm, credentials.authorize_url(parts, unconnected.id)))
     connection = parts.connection(unconnected.id)
     cm.faults(token_expired=True)
     assert relay.reconcile(connection).state == "completed"
@@ -100,14 +100,14 @@ def test_an_expired_token_is_renewed_once_and_the_run_goes_on(
 def test_a_revoked_token_needs_a_person_and_connecting_anew_goes_on_with_the_same_list(
     relay: Relay, parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
 ) -> None:
-    browser.get(consent(browser, cm, connect.authorize_url(parts, unconnected.id)))
+    browser.get(consent(browser, cm, credentials.authorize_url(parts, unconnected.id)))
     connection = parts.connection(unconnected.id)
     relay.reconcile(connection)
     cm.faults(token_revoked=True)
     run = relay.reconcile(connection)
     assert run.state == "needs_person"
     assert parts.connection(connection.id).state == "needs_person"
-    page = browser.get(consent(browser, cm, connect.authorize_url(parts, connection.id)))
+    page = browser.get(consent(browser, cm, credentials.authorize_url(parts, connection.id)))
     assert page.status_code == 200
     again = parts.connection(connection.id)
     assert (again.state, again.cm_list_id) == ("on", connection.cm_list_id)
