@@ -20,6 +20,10 @@ class Unavailable(RelayError):
     """The database cannot be reached or cannot store just now."""
 
 
+class Broken(Exception):
+    """The database refused what we asked: a bug of ours, told without anybody's data."""
+
+
 class Database:
     """Reads and writes in transactions. On SQLite every writing one begins as one (BEGIN IMMEDIATE): a transaction
     that reads first and writes later would fail at once when another writes in between, whatever the time-out."""
@@ -86,7 +90,8 @@ def _said() -> Iterator[None]:
                 f"The database does not answer ({reason}).",
                 remedy="Is DATABASE_URL right, the server up, and its disk not full?",
             ) from None
-        raise
+        # A bug of ours. The error's own text carries the values; the statement has only their places.
+        raise Broken(f"{type(error.orig).__name__}: {error.statement}") from None
 
 
 def insert(tx: Tx, table: sa.Table, key: tuple[str, ...]) -> Any:

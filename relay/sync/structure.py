@@ -169,7 +169,7 @@ def segments(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, 
     there = {s.id: s.title for s in cm.segments(list_id)}
     _out_of_the_way(cm, lease, field.key, picture.groups.values(), titles, there)
     owned = {g.segment_id for g in picture.groups.values() if g.segment_id}
-    for group in todo:
+    for group in sorted(todo, key=lambda group: not group.deleted):  # the deleted first: they free their titles
         lease.check()
         try:
             change = _segment(cm, list_id, field.key, group, titles.get(group.id, ""), there, owned)
