@@ -175,7 +175,7 @@ class Relay:
             self.parts.queue.ring(connection.id, always=True)
             self.work()
             now = self.status(connection)
-            if not now["waiting"]:
+            if not now["waiting"] and not self.parts.connection(connection.id).segments_due:
                 return now
             time.sleep(0.1)
         raise AssertionError(f"still waiting: {now}")
@@ -183,7 +183,8 @@ class Relay:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whatever remembers something is tested on SQLite and, where one is given, on PostgreSQL."""
-    if "kind" in metafunc.fixturenames:
+    chosen = any("kind" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "kind" in metafunc.fixturenames and not chosen:
         metafunc.parametrize("kind", ["sqlite", "postgresql"] if os.environ.get("TEST_DATABASE_URL") else ["sqlite"])
 
 

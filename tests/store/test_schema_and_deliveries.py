@@ -1,0 +1,68 @@
+"""The schema is what the code says; a delivery is kept once, and not for ever; secrets outlive their keys."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from cryptography.fernet import Fernet
+
+from relay.errors import NeedsPerson
+from relay.store import deliveries, migrate
+from relay.store.database import Broken
+from relay.store.secrets import Vault
+from relay.store.tables import metadata
+from relay.sync.parts import Parts
+
+DAY = 86400.0
+
+
+def row(key: str = "msg_1", connection: str = "bayside", **more: Any) -> dict[str, Any]:
+    sent = {"connection_id": connection, "key": key, "type": "participant.updated", "subject": "1"}
+    return {**sent, "received_at": time.time(), "body": b"locked", "state": "waiting", **more}
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(parts: Parts) -> None:
+    with parts.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    assert migrate.current(parts.database)
+    assert migrate.upgrade(parts.database) == migrate.newest()
+
+
+def test_a_delivery_is_stored_once_for_each_connection(parts: Parts) -> None:
+    with parts.database.write() as tx:
+        assert deliveries.store(tx, [row("a"), row("b")]) == {("bayside", "a"), ("bayside", "b")}
+        assert deliveries.store(tx, [row("a"), row("c")]) == {("bayside", "c")}
+        assert deliveries.store(tx, [row("a", "elsewhere")]) == {("elsewhere", "a")}
+
+
+def test_bodies_go_after_14_days_and_keys_after_30_but_never_what_still_waits(parts: Parts) -> None:
+    ages = {"new": 1, "old": 15, "oldest": 31, "waits": 31}
+    rows = [
+        row(key, received_at=time.time() - age * DAY, state="waiting" if key == "waits" else "applied")
+        for key, age in ages.items()
+    ]
+    with parts.database.write() as tx:
+        deliveries.store(tx, rows)
+        deliveries.purge(tx)
+        left = {item.key: item.body for item in deliveries.search(tx, "bayside")}
+    assert left == {"new": b"locked", "old": None, "waits": b"locked"}
+
+
+def test_a_failing_statement_tells_no_values(parts: Parts) -> None:
+    with pytest.raises(Broken) as failure, parts.database.write() as tx:
+        deliveries.store(tx, [row(state=None, subject="someone@example.com")])
+    assert "someone@example.com" not in str(failure.value)
+
+
+def test_a_rotated_key_reads_what_the_old_one_locked_and_the_old_one_can_then_go() -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    locked = Vault([old]).lock({"token": "t"})
+    assert Vault([new, old]).unlock(locked) == {"token": "t"}
+    assert Vault([new]).unlock(Vault([new, old]).rotate(locked)) == {"token": "t"}
+    with pytest.raises(NeedsPerson, match="RELAY_ENCRYPTION_KEYS"):
+        Vault([new]).unlock(locked)

@@ -1,0 +1,164 @@
+"""Custom fields and segments are made, adopted, re-read and repaired."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
+
+POSTCODE = "What is your postcode?"
+
+
+def rules(live: Live, title: str) -> list:
+    return next(s["RuleGroups"] for s in live.cm.list()["segments"] if s["Title"] == title)
+
+
+def segment_id(live: Live, title: str) -> str:
+    return next(s["SegmentID"] for s in live.cm.list()["segments"] if s["Title"] == title)
+
+
+def fields(live: Live) -> dict[str, str]:
+    return {f["FieldName"]: f["DataType"] for f in live.cm.list()["fields"]}
+
+
+def test_a_field_deleted_by_hand_is_made_again_and_filled(live: Live) -> None:
+    live.cm.act("delete_field", field=POSTCODE)
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=12, value="3777")
+    _, other = live.ehq.someone(1)
+    assert live.run().state == "completed"
+    assert live.subscriber(email)["fields"][POSTCODE] == "3777"
+    assert live.subscriber(other)["fields"][POSTCODE]
+
+
+def test_a_field_made_anew_with_another_type_gets_a_second_name(live: Live) -> None:
+    live.cm.act("delete_field", field=POSTCODE)
+    live.cm.act("add_field", field=POSTCODE, type="Number")
+    assert live.run().state == "completed"
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=12, value="0801")
+    assert live.subscriber(email)["fields"][f"{POSTCODE} (2)"] == "0801"
+    assert fields(live)[POSTCODE] == "Number"
+
+
+def test_a_new_question_becomes_a_field_with_the_first_answer(live: Live) -> None:
+    live.happens("form_add_question", label="Pets", type="checkbox", options=["Dog", "Cat, old", "Cat"])
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question="Pets", value=["Cat, old", "Dog"])
+    assert sorted(live.subscriber(email)["fields"]["Pets"]) == ["Cat, old", "Dog"]
+    live.agrees()
+
+
+@pytest.mark.parametrize(
+    "label", ["Role", "Groups", "x" * 150, "\u5e74\u9f61"], ids=["Role", "Groups", "long", "not ASCII"]
+)
+def test_a_question_of_any_label_finds_a_name(live: Live, label: str) -> None:
+    live.happens("form_add_question", label=label, type="text")
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=label, value="an answer")
+    assert "an answer" in live.subscriber(email)["fields"].values()
+
+
+def test_options_taken_away_by_hand_are_put_back(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=13, value="Female")
+    live.cm.act("delete_option", field="Gender", option="Female")
+    assert live.run().state == "completed"
+    assert live.subscriber(email)["fields"]["Gender"] == "Female"
+
+
+def test_a_new_group_gets_its_segment_and_the_others_keep_their_rules(live: Live) -> None:
+    live.happens("group_create", name="Night owls")
+    one, _ = live.ehq.someone()
+    live.happens("group_add", group="Night owls", id=one)
+    assert live.cm.segments()["Night owls"] == 1
+    assert all(rules(live, title) for title in live.cm.segments())
+
+
+def test_a_renamed_group_keeps_its_segment(live: Live) -> None:
+    before = segment_id(live, "Pet owners")
+    live.happens("group_rename", group="Pet owners", name="Animal friends")
+    assert segment_id(live, "Animal friends") == before
+    assert "Pet owners" not in live.cm.segments()
+
+
+def test_a_deleted_group_loses_its_segment_and_its_members(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("group_add", group=30, id=one)
+    live.happens("group_delete", group=30)
+    assert "Youth advisory panel" not in live.cm.segments()
+    live.run()
+    assert "Youth advisory panel [30]" not in live.subscriber(email)["fields"].get("Groups", [])
+
+
+def test_a_group_deleted_and_another_made_with_its_name_has_a_segment_at_once(live: Live) -> None:
+    live.ehq.act("group_delete", group=30)
+    live.ehq.act("group_create", name="Youth advisory panel")
+    live.arrives()
+    assert "Youth advisory panel" in live.cm.segments()
+
+
+def test_of_two_groups_with_one_name_the_lower_id_keeps_it(live: Live) -> None:
+    before = segment_id(live, "Pet owners")
+    live.happens("group_create", name="Pet owners")
+    assert segment_id(live, "Pet owners") == before
+    assert "Pet owners (2)" in live.cm.segments()
+
+
+def test_two_groups_that_swap_their_names_swap_their_segments_names(live: Live) -> None:
+    one, two = segment_id(live, "Pet owners"), segment_id(live, "Parks people")
+    live.ehq.act("group_rename", group=12, name="Parks people")
+    live.ehq.act("group_rename", group=15, name="Pet owners")
+    live.arrives()
+    assert live.run().state == "completed"
+    assert (segment_id(live, "Pet owners"), segment_id(live, "Parks people")) == (two, one)
+
+
+@pytest.mark.parametrize("action", ["edit_segment", "delete_segment"])
+def test_a_segment_spoilt_by_hand_is_repaired_by_the_next_run(live: Live, action: str) -> None:
+    members = live.cm.segments()["Female Only"]
+    live.cm.act(action, segment="Female Only")
+    assert live.run().state == "completed"
+    assert live.cm.segments()["Female Only"] == members
+
+
+@pytest.mark.parametrize("name", ['Cats, "dogs" [and] (more)', "x" * 300, "\U0001f600 Faces", "  ", "a\nb"])
+def test_a_group_of_any_name_has_a_segment(live: Live, name: str) -> None:
+    before = len(live.cm.segments())
+    live.happens("group_create", name=name)
+    one, _ = live.ehq.someone()
+    live.ehq.act("group_add", group=31, id=one)
+    live.arrives()
+    assert len(live.cm.segments()) == before + 1
+    assert live.run().counts["segments_not_made"] == 0
+
+
+def test_a_segment_used_in_a_draft_is_kept_and_the_group_says_why(live: Live) -> None:
+    live.cm.act("draft_segment", segment="Youth advisory panel")
+    live.happens("group_delete", group=30)
+    assert live.run().state == "completed"
+    assert "Youth advisory panel" in live.cm.segments()
+
+
+def test_the_limit_of_segments_stops_nothing_else(
+    relay: Relay, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    cm.faults(segment_limit=2)
+    connection = relay.connect(ehq)
+    run = relay.reconcile(connection)
+    assert (run.state, run.counts["segments"], run.counts["segments_not_made"]) == ("completed", 2, 3)
+    assert len(cm.active()) > 40
+
+
+def test_busy_segments_are_waited_for(live: Live) -> None:
+    live.cm.faults(segment_busy=2)
+    live.happens("group_create", name="Patient people")
+    assert "Patient people" in live.cm.segments()
+
+
+def test_an_existing_segment_of_a_groups_name_is_adopted(live: Live) -> None:
+    live.cm.act("edit_segment", segment="Female Only", title="Sleepers")
+    live.happens("group_create", name="Sleepers")
+    live.run()
+    assert {"Sleepers", "Female Only"} <= live.cm.segments().keys()
+    assert all(rules(live, title) for title in live.cm.segments())

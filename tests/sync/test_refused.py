@@ -1,0 +1,121 @@
+"""One person whom Campaign Monitor will not take delays nobody, says why, and is tried again only when they change."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from relay.store import participants
+from tests.conftest import Live
+
+
+def writes(live: Live) -> int:
+    return int(live.cm.calls()["writes"])
+
+
+@pytest.mark.parametrize(
+    "email", ["x" * 300 + "@example.com", "x@", "smile\U0001f600@example.com"], ids=["300 characters", "x@", "emoji"]
+)
+def test_an_impossible_address_is_refused_with_a_remedy_and_the_others_join(live: Live, email: str) -> None:
+    bad, _ = live.ehq.register(email=email)
+    _, good = live.ehq.register()
+    live.arrives()
+    assert live.state(good) == "Active"
+    assert live.relay.status(live.connection)["refused"] == {"1": 1}
+    summary = live.relay.person(live.connection, bad)["summary"]
+    assert "does not accept this e-mail address" in summary
+    assert "Ask the person" in summary
+
+
+@pytest.mark.parametrize("code", [1, 220, 999])
+def test_a_refused_person_is_not_tried_again_until_they_change(live: Live, code: int) -> None:
+    live.cm.faults(refuse={"odd@example.com": code})
+    one, _ = live.ehq.register(email="odd@example.com", subscribed=True)
+    _, other = live.ehq.register()
+    live.arrives()
+    assert live.state(other) == "Active"
+    assert live.relay.status(live.connection)["refused"] == {str(code): 1}
+    live.cm.forget_calls()
+    live.arrives()
+    live.run()
+    assert writes(live) == 0
+    live.cm.faults(refuse=None)
+    live.happens("answer", id=one, question=12, value="3456")
+    assert live.state("odd@example.com") == "Active"
+    assert live.relay.status(live.connection)["refused"] == {}
+
+
+@pytest.mark.parametrize("code", [204, 205, 206, 207, 208])
+def test_codes_that_tell_of_an_opt_out_are_taken_as_one(live: Live, code: int) -> None:
+    live.cm.faults(refuse={"odd@example.com": code})
+    one, _ = live.ehq.register(email="odd@example.com")
+    live.arrives()
+    assert live.relay.status(live.connection)["opted_out"] == 1
+    assert live.relay.status(live.connection)["waiting"] == 0
+    live.cm.forget_calls()
+    live.happens("answer", id=one, question=12, value="3456")
+    assert writes(live) == 0
+
+
+def test_a_refused_change_of_address_leaves_the_subscriber_and_says_so(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.happens("change_email", id=one, new_email="x@", confirmed=True)
+    assert live.state(old) == "Active"
+    assert live.relay.person(live.connection, one)["on_list"]
+    assert sum(live.relay.status(live.connection)["refused"].values()) == 1
+    live.cm.forget_calls()
+    live.run()
+    assert writes(live) == 0
+    live.happens("change_email", id=one, new_email="fine@example.com", confirmed=True)
+    assert (live.state(old), live.state("fine@example.com")) == (None, "Active")
+
+
+def test_a_partial_import_takes_the_others(live: Live) -> None:
+    live.cm.faults(partial_every=3)
+    for _ in range(9):
+        live.ehq.register(silent=True)
+    run = live.run()
+    assert run.state == "completed"
+    assert live.relay.status(live.connection)["refused"] == {"1": 3}
+
+
+def test_too_often_about_one_person_delays_only_that_person(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("answer", id=one, question=12, value="3001")
+    live.cm.faults(throttle_s=60)
+    live.ehq.act("answer", id=one, question=12, value="3002")
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    _, other = live.ehq.register()
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state(other) == "Active"
+    assert live.relay.status(live.connection)["waiting"] == 1
+    with live.relay.parts.database.read() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+    assert person.held_until is not None
+    assert 20 < person.held_until - time.time() < 60
+    live.cm.faults(throttle_s=None)
+    with live.relay.parts.database.write() as tx:
+        participants.change(tx, [person.id], held_until=time.time())
+    live.arrives()
+    assert live.subscriber(email)["fields"]["What is your postcode?"] == "3002"
+
+
+def test_odd_answers_are_cut_or_skipped_and_said_so(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("answer", id=one, question=17, value="x" * 10_000)
+    live.ehq.act("answer", id=one, question=15, value="1800-01-01")
+    live.ehq.act("answer", id=one, question=12, value="30\x0000\x07\U0001f600")
+    live.arrives()
+    fields = live.subscriber(email)["fields"]
+    assert fields["Tell us about yourself"] == "x" * 250
+    assert not fields.get("Date of birth")
+    assert fields["What is your postcode?"] == "3000\U0001f600"
+    lost = live.relay.person(live.connection, one)["should_be"]["lost"]
+    assert lost == {"Tell us about yourself": "cut", "Date of birth": "skipped"}
+    live.cm.forget_calls()
+    assert live.run().state == "completed"
+    assert writes(live) == 0
