@@ -61,7 +61,7 @@ class Settings(BaseModel):
         if scheme == "unix" and len(rest.partition("?")[0]) > LONGEST_SOCKET:
             raise ValueError(f"names a socket path of over {LONGEST_SOCKET} characters, which systems cut off")
         try:
-            parse_url(url)
+            parse_url(url)  # type: ignore[no-untyped-call]
         except ValueError:
             raise ValueError("is not an address: are its port and its options right?") from None
         return url
