@@ -38,7 +38,7 @@ def wire(settings: Settings | None = None) -> Parts:
         if connection.cm_credential is None:
             raise NeedsPerson(
                 "Campaign Monitor is not connected yet.",
-                remedy="`relay connection authorize C` makes a link for it; `relay connection reconnect C` takes a key.",
+                remedy="`relay connection authorize C` makes a link; `relay connection reconnect C` takes a key.",
                 code="not-connected",
             )
         stored = vault.unlock(connection.cm_credential)

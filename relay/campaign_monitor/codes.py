@@ -35,7 +35,7 @@ CODES: dict[int, Code] = {
     1: Code("refused", "Campaign Monitor does not accept this e-mail address.", OTHER_ADDRESS),
     5: Code("bug", "A date is not valid.", REPORT),
     60: Code("person", "The log-in used has no permission for this.", RECONNECT),
-    100: Code("person", "The API key is not valid.", "Give the new one: `relay connection reconnect C --cm-api-key K`."),
+    100: Code("person", "The API key is not valid.", "Give a new one: `relay connection reconnect C --cm-api-key K`."),
     101: Code("person", "The list does not exist, or the log-in used cannot see it.", PICK),
     102: Code("person", "The client does not exist, or the log-in used cannot see it.", PICK),
     110: Code("bug", "This call is no longer offered.", REPORT),

@@ -11,7 +11,7 @@ import requests
 import responses
 from responses import matchers
 
-from relay.ehq import client
+from relay.ehq import calls, client
 from relay.ehq.client import Cursor, Ehq, Key, Login, UsersPage
 from relay.ehq.dialect import dialect
 from relay.errors import Incomplete, Invalid, NeedsPerson, RelayError, RetryLater
@@ -408,11 +408,11 @@ def test_a_date_to_wait_for(net: responses.RequestsMock) -> None:
     net.get(USERS, status=503, headers={"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"})
     with pytest.raises(RetryLater) as caught:
         ehq().users(None)
-    assert caught.value.retry_after == client.LONGEST_WAIT_S
+    assert caught.value.retry_after == calls.LONGEST_WAIT_S
 
 
 def test_an_answer_without_end_is_not_read_whole(net: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "LARGEST_ANSWER", 2**20)
+    monkeypatch.setattr(calls, "LARGEST_ANSWER", 2**20)
     net.get(USERS, body=b" " * (2**20 + 1))
     with pytest.raises(Incomplete, match="more than 1 MB"):
         ehq().users(None)

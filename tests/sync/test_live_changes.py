@@ -165,6 +165,6 @@ def test_a_paused_connection_lets_people_leave_and_nothing_else(live: Live) -> N
     assert live.state(gone_email) == "Deleted"
     assert live.state(new) is None
     assert live.state(stays) == "Active"
-    connect.resume(live.relay.parts, live.connection)
+    credentials.resume(live.relay.parts, live.connection)
     live.arrives()
     assert live.state(new) == "Active"
