@@ -7,6 +7,7 @@ import time
 import pytest
 
 from relay.store import participants
+from relay.sync import connect
 from tests.conftest import Live
 
 
@@ -119,3 +120,17 @@ def test_odd_answers_are_cut_or_skipped_and_said_so(live: Live) -> None:
     live.cm.forget_calls()
     assert live.run().state == "completed"
     assert writes(live) == 0
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="a date at the end of time overflows in another zone")
+@pytest.mark.parametrize("joined", ["9999-12-31T23:59:59Z"])
+def test_a_day_that_no_calendar_has_stops_nobody_else(live: Live, joined: str) -> None:
+    connect.configure(live.relay.parts, live.connection, {"time_zone": "Australia/Sydney"})
+    attributes = {"email": "late@example.com", "subscribed": True, "created-at": joined}
+    data = {"type": "users", "id": "99999", "attributes": attributes}
+    live.ehq.act("event", type="participant.registered", data=data)
+    _, good = live.ehq.register()
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    assert live.state(good) == "Active"
