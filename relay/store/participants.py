@@ -1,17 +1,15 @@
 """Participants: what EHQ last said, what CM was last known to hold, and who waits."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from relay.domain.decide import Record
 from relay.domain.mapping import Held
 from relay.domain.merge import Known
-from relay.domain.version import Heard, Page
-from relay.store.database import Tx, among, analyze, insert
+from relay.store.database import Tx, among, insert
+from relay.store.person import Person, lower, people, select
 from relay.store.tables import participants as table
 
 LEAVING, LIVE, BULK = 0, 1, 2
@@ -19,99 +17,23 @@ LEAVING, LIVE, BULK = 0, 1, 2
 _c = table.c
 
 
-@dataclass(slots=True)
-class Person:
-    """One participant with everything we know. `id` is ours, `known.ehq_id` EHQ's."""
-
-    id: int
-    known: Known
-    held: Held
-    record: Record
-    waiting_since: float | None
-    lane: int
-    revision: int
-    gone: bool
-    absent_runs: int
-    seen_run: int | None
-    cm_seen_run: int | None
-    refused_code: str | None
-    refused_at: float | None
-    held_until: float | None
-    held_times: int
-    cause: str | None
-    put_at: float | None
-    removed_at: float | None
-    cm_written_at: float | None
-
-    @property
-    def email(self) -> str | None:
-        """The address EHQ gives, lower case; None when there is none."""
-        return lower(self.known.values.get("email"))
-
-
-def lower(email: Any) -> str | None:
-    return str(email).strip().lower() or None if email else None
-
-
-def _read(row: Any) -> Person:
-    page = Page(row.page_asked_at, row.page_updated_at) if row.page_asked_at is not None else None
-    heard = {name: Heard.from_json(stored) for name, stored in row.heard.items()} if row.heard else {}
-    return Person(
-        id=row.id,
-        known=Known(row.ehq_id, row.values, heard, page),
-        held=Held(row.cm_email, row.cm_state, row.cm_name, _held_fields(row.cm_fields)),
-        record=Record(row.put_at is not None, row.removed_at is not None, row.refused_for),
-        waiting_since=row.waiting_since,
-        lane=row.lane,
-        revision=row.revision,
-        gone=row.gone,
-        absent_runs=row.absent_runs,
-        seen_run=row.seen_run,
-        cm_seen_run=row.cm_seen_run,
-        refused_code=row.refused_code,
-        refused_at=row.refused_at,
-        held_until=row.held_until,
-        held_times=row.held_times,
-        cause=row.cause,
-        put_at=row.put_at,
-        removed_at=row.removed_at,
-        cm_written_at=row.cm_written_at,
-    )
-
-
-def _held_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {source: tuple(value) if isinstance(value, list) else value for source, value in stored.items()}
-
-
-# `values` is also the name of a method of SQLAlchemy's collections, so columns are listed once, by name.
-_COLUMNS = [table.columns[name] for name in table.columns.keys() if name not in ("connection_id", "email")]  # noqa: SIM118
-
-
-def _select(connection_id: str) -> sa.Select[Any]:
-    return sa.select(*_COLUMNS).where(_c.connection_id == connection_id)
-
-
-def _people(tx: Tx, query: sa.Select[Any]) -> list[Person]:
-    return [_read(row) for row in tx.execute(query).all()]
-
-
 def by_ids(tx: Tx, connection_id: str, ehq_ids: Iterable[str], *, lock: bool = False) -> dict[str, Person]:
     """By EHQ id. `lock` keeps others from changing them until the transaction ends (in one order: no deadlock)."""
-    query = _select(connection_id).where(among(tx, _c.ehq_id, set(ehq_ids))).order_by(_c.ehq_id)
-    return {p.known.ehq_id: p for p in _people(tx, query.with_for_update() if lock else query)}
+    query = select(connection_id).where(among(tx, _c.ehq_id, set(ehq_ids))).order_by(_c.ehq_id)
+    return {p.known.ehq_id: p for p in people(tx, query.with_for_update() if lock else query)}
 
 
 def by_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
     """Everyone to whom EHQ gives one of these addresses, or under whom CM holds one of them."""
     found: dict[int, Person] = {}
     for column in (_c.email, _c.cm_email):
-        found |= {p.id: p for p in _people(tx, _select(connection_id).where(among(tx, column, emails)))}
+        found |= {p.id: p for p in people(tx, select(connection_id).where(among(tx, column, emails)))}
     return list(found.values())
 
 
 def holders(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
     """Everyone under whom CM was last known to hold one of these addresses, whatever the state."""
-    return _people(tx, _select(connection_id).where(among(tx, _c.cm_email, emails), _c.cm_state.is_not(None)))
+    return people(tx, select(connection_id).where(among(tx, _c.cm_email, emails), _c.cm_state.is_not(None)))
 
 
 def shared_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> set[str]:
@@ -127,30 +49,30 @@ def shared_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> set[st
 
 def after(tx: Tx, connection_id: str, last_id: int, limit: int) -> list[Person]:
     """The next participants in the order of our ids: a walk that costs the same on the last page as on the first."""
-    return _people(tx, _select(connection_id).where(_c.id > last_id).order_by(_c.id).limit(limit))
+    return people(tx, select(connection_id).where(_c.id > last_id).order_by(_c.id).limit(limit))
 
 
 def by_our_ids(tx: Tx, connection_id: str, ids: Sequence[int]) -> list[Person]:
     """These participants as they are now, by our ids."""
-    return _people(tx, _select(connection_id).where(among(tx, _c.id, ids)))
+    return people(tx, select(connection_id).where(among(tx, _c.id, ids)))
 
 
 def one(tx: Tx, connection_id: str, email_or_id: str) -> list[Person]:
     text = email_or_id.strip()
     match = (_c.ehq_id == text) | (_c.email == text.lower()) | (_c.cm_email == text.lower())
-    return _people(tx, _select(connection_id).where(match).order_by(_c.id.desc()).limit(20))
+    return people(tx, select(connection_id).where(match).order_by(_c.id.desc()).limit(20))
 
 
 def waiting(tx: Tx, connection_id: str, lanes: Sequence[int], limit: int) -> list[Person]:
     """Who waits, leavers first, then in the order in which they began to; those held back by CM only when due."""
     now = time.time()
     query = (
-        _select(connection_id)
+        select(connection_id)
         .where(_c.waiting_since.is_not(None), _c.lane.in_(lanes), (_c.held_until.is_(None)) | (_c.held_until <= now))
         .order_by(_c.lane, _c.waiting_since)
         .limit(limit)
     )
-    return _people(tx, query)
+    return people(tx, query)
 
 
 def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int]) -> bool:
@@ -170,9 +92,9 @@ def add_stubs(tx: Tx, connection_id: str, ehq_ids: Iterable[str]) -> None:
         tx.execute(insert(tx, table, ("connection_id", "ehq_id")), rows)
 
 
-def save_known(tx: Tx, people: Sequence[tuple[int, Known]]) -> None:
+def save_known(tx: Tx, merged: Sequence[tuple[int, Known]]) -> None:
     """EHQ's side, after a merge that changed it; counts the revision, so that a write under way sees that it is old."""
-    if not people:
+    if not merged:
         return
     rows = [
         {
@@ -183,7 +105,7 @@ def save_known(tx: Tx, people: Sequence[tuple[int, Known]]) -> None:
             "page_asked_at": known.page.asked if known.page else None,
             "page_updated_at": known.page.updated if known.page else None,
         }
-        for person_id, known in people
+        for person_id, known in merged
     ]
     names = ("email", "values", "heard", "page_asked_at", "page_updated_at")
     statement = (
@@ -212,14 +134,14 @@ def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None) -> Non
     )
 
 
-def settle(tx: Tx, people: Iterable[Person]) -> None:
+def settle(tx: Tx, some: Iterable[Person]) -> None:
     """Nothing to do for these after all, unless EHQ's side changed since they were read."""
-    _if_unchanged(tx, people, waiting_since=None, cause=None)
+    _if_unchanged(tx, some, waiting_since=None, cause=None)
 
 
-def _if_unchanged(tx: Tx, people: Iterable[Person], **values: Any) -> None:
+def _if_unchanged(tx: Tx, some: Iterable[Person], **values: Any) -> None:
     by_revision: dict[int, list[int]] = {}
-    for person in people:
+    for person in some:
         by_revision.setdefault(person.revision, []).append(person.id)
     for revision, ids in by_revision.items():
         tx.execute(sa.update(table).where(among(tx, _c.id, ids), _c.revision == revision).values(**values))
@@ -325,59 +247,3 @@ def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
         "on_list": on_list,
         "opted_out": out,
     }
-
-
-# Questions a run asks.
-
-
-def seen(tx: Tx, ids: Sequence[int], run_id: int, asked: float) -> None:
-    """A page of this run listed them, asked for at `asked`; those who changed are saved besides."""
-    change(tx, ids, seen_run=run_id, absent_runs=0, gone=False, page_asked_at=asked)
-
-
-def count_absent(tx: Tx, connection_id: str, run_id: int) -> None:
-    """One more complete run that did not see them, nor any word of them since the one before."""
-    tx.execute(
-        sa.update(table)
-        .where(_c.connection_id == connection_id, _c.seen_run.is_distinct_from(run_id))
-        .values(absent_runs=_c.absent_runs + 1)
-    )
-
-
-def would_leave_for_absence(tx: Tx, connection_id: str, runs: int) -> int:
-    query = sa.select(sa.func.count()).where(
-        _c.connection_id == connection_id,
-        _c.absent_runs >= runs,
-        ~_c.gone,
-        _c.put_at.is_not(None),
-        _c.cm_state == "Active",
-    )
-    return int(tx.execute(query).scalar_one())
-
-
-def let_go(tx: Tx, connection_id: str, runs: int) -> None:
-    """Those absent from so many complete runs in a row belong no more; the brake was asked before."""
-    tx.execute(
-        sa.update(table)
-        .where(_c.connection_id == connection_id, _c.absent_runs >= runs, ~_c.gone)
-        .values(gone=True, revision=_c.revision + 1)
-    )
-
-
-def cm_unseen(tx: Tx, connection_id: str, run_id: int, last_id: int, limit: int) -> list[Person]:
-    """Whom we thought to be on the list, and no page of this run's complete read listed.
-
-    Who is suppressed for the client need not be on the list at all, so that their absence says nothing.
-    """
-    query = _select(connection_id).where(
-        _c.id > last_id,
-        _c.cm_state.is_not(None),
-        _c.cm_state != "Suppressed",
-        _c.cm_seen_run.is_distinct_from(run_id),
-    )
-    return _people(tx, query.order_by(_c.id).limit(limit))
-
-
-def grown(tx: Tx) -> None:
-    """After a complete read, before everyone is looked up again."""
-    analyze(tx, table)

@@ -15,7 +15,8 @@ from relay.store import connections, deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.deliveries import Delivery
-from relay.store.participants import LEAVING, LIVE, Person
+from relay.store.participants import LEAVING, LIVE
+from relay.store.person import Person
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
 

@@ -8,7 +8,7 @@ from relay.domain.decide import opted_out
 from relay.domain.mapping import differences
 from relay.store import deliveries, participants, runs
 from relay.store.connections import Connection
-from relay.store.participants import Person
+from relay.store.person import Person
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, Verdict
 

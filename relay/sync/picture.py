@@ -15,7 +15,7 @@ from relay.ehq.dialect import Dialect, dialect
 from relay.store import participants, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
-from relay.store.participants import Person, lower
+from relay.store.person import Person, lower
 from relay.store.structure import Field, Group
 
 ABSENT = "Two complete runs in a row did not find them in EHQ."

@@ -8,8 +8,6 @@ from relay.sync.receive import Receiver
 from relay.web import health, oauth, pages, webhooks
 from relay.wiring import wire
 
-LARGEST_BODY = 256 * 1024
-
 
 def create_app(parts: Parts | None = None) -> Flask:
     """The Flask application over `parts` (default: wired from the environment). Connects to nothing yet."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from relay.errors import Invalid, RelayError
 from relay.metrics import DELIVERIES
@@ -25,11 +25,13 @@ FORGERIES, FORGERIES_S = 60, 60.0
 def receive(connection: str) -> tuple[Response, int] | Response:
     if request.mimetype not in JSON_TYPES:
         return problem(415, "The body must be application/json.")
-    if (request.content_length or 0) > LARGEST_BODY:
+    request.max_content_length = LARGEST_BODY  # whatever length is announced, no more than this is read
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge:
         return problem(413, "The body is larger than 256 KiB.")
-    body = request.get_data(cache=False)
-    if len(body) > LARGEST_BODY:
-        return problem(413, "The body is larger than 256 KiB.")
+    if not connection.isprintable():  # PostgreSQL takes no NUL, not even to look for
+        return problem(404, "There is no such connection.")
     receiver: Receiver = current_app.extensions["receiver"]
     try:
         new = receiver.receive(connection, cast(Mapping[str, str], request.headers), body)

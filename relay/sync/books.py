@@ -1,0 +1,103 @@
+"""What one visit to a connection has at hand, and what it writes down."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.campaign_monitor.client import CampaignMonitor
+from relay.domain.mapping import Held, Wanted
+from relay.domain.rules import Rules
+from relay.store import connections, participants, runs
+from relay.store.connections import Connection
+from relay.store.leases import Lease
+from relay.store.person import Person
+from relay.sync import structure
+from relay.sync.parts import Parts
+from relay.sync.picture import Picture, Verdict
+
+THROTTLED_S = 30.0
+
+
+@dataclass
+class Books:
+    """One look at who waits on a connection, under the connection's claim."""
+
+    parts: Parts
+    connection: Connection
+    lease: Lease
+    run_id: int | None = None
+    cm: CampaignMonitor = field(init=False)
+    picture: Picture = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cm = self.parts.campaign_monitor(self.connection)
+        with self.parts.database.read() as tx:
+            self.picture = Picture.load(tx, self.connection)
+
+    @property
+    def list_id(self) -> str:
+        return self.connection.cm_list_id or ""
+
+    @property
+    def rules(self) -> Rules:
+        return self.connection.rules
+
+    def ready(self, wanted: Sequence[Wanted]) -> None:
+        """Fields and options exist before anyone is written with them (CM contract §7.5)."""
+        self.picture = structure.ensure(self.parts, self.cm, self.lease, self.picture, wanted)
+
+    def claimed(self, address: str, person: Person) -> bool:
+        """Whether another participant who belongs on the list has this address in EHQ."""
+        with self.parts.database.read() as tx:
+            others = participants.by_emails(tx, self.connection.id, [address])
+        return any(o.id != person.id and o.email == address and self.picture.reason(o) is None for o in others)
+
+    def removed_by_us(self, address: str) -> bool:
+        """Whether our own record says that we removed whoever of our participants was there."""
+        with self.parts.database.read() as tx:
+            there = participants.holders(tx, self.connection.id, [address])
+        return any(one.held.state == "Deleted" and one.record.removed for one in there)
+
+    def suppressed(self, address: str) -> bool:
+        page, pages = 1, 1
+        while page <= pages:
+            found = self.cm.suppression_page(self.connection.cm_client_id or "", page)
+            if any(item.email == address for item in found.people):
+                return True
+            page, pages = page + 1, found.pages
+        return False
+
+    def record(self, person: Person, held: Held, what: str, detail: Any, **also: Any) -> None:
+        with self.parts.database.write() as tx:
+            participants.holds(tx, [(person, held)], **also)
+            runs.note(tx, self.connection.id, [self.change(person, what, detail)])
+
+    def change(self, person: Person, what: str, detail: Any) -> dict[str, Any]:
+        return {
+            "participant_id": person.id,
+            "what": what,
+            "detail": detail,
+            "run_id": self.run_id if person.cause else None,
+            "cause": person.cause,
+        }
+
+    def hold_back(self, person: Person, retry_after: float | None) -> None:
+        delay = max(retry_after or 0.0, THROTTLED_S * 2 ** min(person.held_times, 5) * random.uniform(0.8, 1.2))
+        with self.parts.database.write() as tx:
+            participants.hold_back(tx, person, min(delay, 900.0))
+
+    def succeeded(self) -> None:
+        if self.connection.held_times:
+            with self.parts.database.write() as tx:
+                connections.succeeded(tx, self.connection)
+
+
+def known(verdict: Verdict) -> Wanted:
+    if verdict.wanted is None:
+        raise ValueError("this step is for people who belong on the list")
+    return verdict.wanted
+
+
+def as_written(wanted: Wanted, before: Held) -> Held:
+    return Held(wanted.email.lower(), "Active", wanted.name if wanted.name is not None else before.name, wanted.fields)

@@ -1,0 +1,204 @@
+"""What a run reads, page by page: people from EHQ and subscribers from CM, and how each changes what we know."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from relay.campaign_monitor.shapes import STATES
+from relay.domain.mapping import Held, differences
+from relay.domain.merge import Known, see
+from relay.domain.version import Page
+from relay.errors import Incomplete
+from relay.store import census, participants, runs
+from relay.store.connections import Connection
+from relay.store.database import Tx
+from relay.store.person import Person
+from relay.store.runs import Run
+from relay.sync.parts import Parts
+from relay.sync.picture import Picture, learn
+from relay.sync.prefetch import Prefetch
+
+STEP_S = 4.0
+COMPARED = 2000
+NOT_KEPT = "write not kept by CM"
+
+
+@dataclass
+class Reading:
+    """One step of one run, under the run's claim; `claim_list` gives the list's claim, waiting for it a little."""
+
+    parts: Parts
+    connection: Connection
+    run: Run
+    claim_list: Callable[[], Any]
+    cursor: dict[str, Any] = field(init=False)
+    counts: dict[str, Any] = field(init=False)
+    ends: float = field(init=False)
+    known_picture: Picture | None = field(init=False, default=None)
+    """As of the last page: a thousand people rarely bring a new question or group."""
+
+    def __post_init__(self) -> None:
+        self.cursor, self.counts = dict(self.run.cursor), dict(self.run.counts)
+        self.ends = time.monotonic() + STEP_S
+
+    def more_time(self) -> bool:
+        return time.monotonic() < self.ends and not self.parts.stopping.is_set()
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + by
+
+    def picture(self) -> Picture:
+        with self.parts.database.read() as tx:
+            return Picture.load(tx, self.connection)
+
+    def _see(self, page: Any, asked: float) -> None:
+        self.count("ehq_read", len(page.people))
+        self.count("ehq_unreadable", page.unreadable)
+        picture = self.known_picture or self.picture()
+        patches = {patch.ehq_id: patch for patch in page.people}
+        questions = {q.id: q for patch in patches.values() for q in patch.questions}
+        names = {i: name for patch in patches.values() for i, name in patch.group_names.items()}
+        left_out = picture.left_out | {q.id for q in questions.values() if picture.leaves_out(q)}
+        with self.parts.database.write() as tx:
+            new = {q.id for q in questions.values()} - {s.removeprefix("answer:") for s in picture.fields}
+            examples = {q: a for p in patches.values() for q, a in (p.values.get("answers") or {}).items() if q in new}
+            if learn(tx, picture, questions.values(), names, examples):
+                picture = Picture.load(tx, self.connection)
+            people = participants.by_ids(tx, self.connection.id, patches, lock=True)
+            if missing := patches.keys() - people.keys():
+                participants.add_stubs(tx, self.connection.id, missing)
+                people |= participants.by_ids(tx, self.connection.id, missing, lock=True)
+            changed: list[tuple[int, Known]] = []
+            causes: dict[str, list[int]] = {}
+            for ehq_id, patch in patches.items():
+                person = people[ehq_id]
+                now = see(person.known, patch, Page(asked, patch.updated_at), left_out)
+                same_page = now.page is not None and person.known.page is not None
+                if now.values != person.known.values or now.heard != person.known.heard or not same_page:
+                    changed.append((person.id, now))
+                if now.values != person.known.values:
+                    causes.setdefault(_cause(person, now.values), []).append(person.id)
+            participants.save_known(tx, changed)
+            census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
+            for cause, ids in causes.items():
+                participants.change(tx, ids, cause=cause)
+        self.known_picture = picture
+
+    def _ehq_complete(self) -> str:
+        total = self.counts.get("ehq_total")
+        read = self.counts.get("ehq_read", 0) + self.counts.get("ehq_unreadable", 0)
+        if total is not None and read < total:
+            raise Incomplete(
+                f"EHQ says that it has {total} people but listed {read}.",
+                remedy="Nobody was removed. The next run tries again; if this stays, ask EHQ's support.",
+            )
+        with self.parts.database.write() as tx:
+            census.grown(tx)
+            # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
+            if not self.run.dry and not self.counts.get("ehq_unreadable"):
+                census.count_absent(tx, self.connection.id, self.run.id)
+        return "campaign_monitor"
+
+    def _read_list(self, states: tuple[str, ...], cause: str | None) -> bool:
+        cm = self.parts.campaign_monitor(self.connection)
+        list_id = self.connection.cm_list_id or ""
+        picture = self.picture()
+
+        def following(at: tuple[int, int], pages: int) -> tuple[int, int] | None:
+            state, number = at
+            if number < pages:
+                return state, number + 1
+            return (state + 1, 1) if state + 1 < len(states) else None
+
+        def fetch(at: tuple[int, int] | None) -> Any:
+            state, number = at or (0, 1)
+            asked = time.time()
+            page = cm.page(list_id, states[state], number)
+            return page, following((state, number), page.pages), asked
+
+        start = tuple(self.cursor.get("at", (0, 1)))
+        with Prefetch(fetch, start, lambda answer: answer[1]) as pages:
+            for page, next_at, asked in pages:
+                self._hold(page.people, picture, cause, asked)
+                if next_at is None:
+                    if states == STATES:
+                        self._vanished(cause)
+                    return True
+                self.cursor["at"] = list(next_at)
+                if not self.more_time():
+                    return False
+        return True
+
+    def _hold(self, people: Any, picture: Picture, cause: str | None, asked: float) -> None:
+        """What CM holds, where it is not what we knew."""
+        there = {held.email: held for held in map(picture.held, people) if held.email}
+        with self.parts.database.write() as tx:
+            ours = participants.by_emails(tx, self.connection.id, there.keys())
+            matched: dict[str, Person] = {}
+            for person in ours:
+                # The one whom we know under this address comes before the one whom EHQ gives it now.
+                for address in filter(None, (person.held.email, person.email)):
+                    if address in there and (address not in matched or person.held.email == address):
+                        matched[address] = person
+                        break
+            found = [
+                (person, there[address])
+                for address, person in matched.items()
+                if not _same(there[address], person.held) and (person.cm_written_at or 0.0) < asked
+            ]
+            participants.read_back(tx, [(person.id, held) for person, held in found], cause)
+            participants.change(tx, [person.id for person in matched.values()], cm_seen_run=self.run.id)
+            # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
+            ours_again = [
+                person.id
+                for address, person in matched.items()
+                if person.put_at is None and there[address].fields.get("ehq_id") == person.known.ehq_id
+            ]
+            participants.change(tx, ours_again, put_at=time.time())
+            if cause == NOT_KEPT:
+                self._not_kept(tx, picture, [person.id for person, _ in found])
+        self.count("cm_read", len(people))
+        self.count("left_alone", len(there) - len(matched))
+
+    def _not_kept(self, tx: Tx, picture: Picture, ids: list[int]) -> None:
+        """CM answered well and holds something else. Sending the same again would change nothing: it is told instead,
+        on the person, until what we would send changes."""
+        people = participants.by_our_ids(tx, self.connection.id, ids)
+        verdicts = picture.judge(tx, people)
+        for person in people:
+            wanted = verdicts[person.id].wanted
+            if wanted and verdicts[person.id].step == "put":
+                participants.refused(tx, person, "not-kept", wanted.fingerprint())
+                lost = {"code": "not-kept", "fields": differences(wanted, person.held)}
+                change = {"participant_id": person.id, "what": "refused", "run_id": self.run.id, "cause": NOT_KEPT}
+                runs.note(tx, self.connection.id, [{**change, "detail": lost}])
+                self.count("not_kept")
+
+    def _vanished(self, cause: str | None) -> None:
+        """Whom we thought to be on the list and who is in none of its states any more."""
+        last = 0
+        while True:
+            with self.parts.database.write() as tx:
+                gone = census.cm_unseen(tx, self.connection.id, self.run.id, last, COMPARED)
+                participants.read_back(tx, [(person.id, Held()) for person in gone], cause)
+            if not gone:
+                return
+            last = gone[-1].id
+
+
+def _same(one: Held, other: Held) -> bool:
+    """Whether a read says what we knew. Of those who left, only the state is of interest, and only that is kept."""
+    if one.email != other.email or one.state != other.state:
+        return False
+    return one.state != "Active" or (one.name or "", one.fields) == (other.name or "", other.fields)
+
+
+def _cause(person: Person, now: Mapping[str, Any]) -> str:
+    """Why a page said something else than we knew: the drift's name (issue: drift, named)."""
+    before = person.known.values
+    if not before:
+        return "first seen" if person.known.page is None and not person.known.heard else "never delivered by EHQ"
+    if {k: v for k, v in before.items() if k != "groups"} == {k: v for k, v in now.items() if k != "groups"}:
+        return "group changed without an event"
+    return "never delivered by EHQ"
