@@ -25,10 +25,13 @@ FORGERIES, FORGERIES_S = 60, 60.0
 def receive(connection: str) -> tuple[Response, int] | Response:
     if request.mimetype not in JSON_TYPES:
         return problem(415, "The body must be application/json.")
-    request.max_content_length = LARGEST_BODY  # whatever length is announced, no more than this is read
+    # Whatever length is announced, no more than this is read; werkzeug cuts off what comes in chunks.
+    request.max_content_length = LARGEST_BODY + 1
     try:
         body = request.get_data(cache=False)
     except RequestEntityTooLarge:
+        body = None
+    if body is None or len(body) > LARGEST_BODY:
         return problem(413, "The body is larger than 256 KiB.")
     if not connection.isprintable():  # PostgreSQL takes no NUL, not even to look for
         return problem(404, "There is no such connection.")
