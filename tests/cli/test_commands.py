@@ -1,0 +1,226 @@
+"""Each subcommand: one JSON document with --json, the exit code, and what went wrong in words to act on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from relay.store import connections
+from relay.store.connections import Connection
+from relay.sync.parts import Parts
+from tests.cli.conftest import Terminal
+from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
+from tests.web.test_webhooks import closed_port
+
+ADD = ("connection", "add", "--name", "Bayside", "--ehq-token", "sandbox", "--cm-api-key", "sandbox")
+STATUS = {
+    "connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused", "quarantined", "on_list",
+    "opted_out", "problem", "last_run", "next_run", "last_delivery_at",
+}  # fmt: skip
+
+
+def kept(parts: Parts) -> list[Connection]:
+    with parts.database.read() as tx:
+        return connections.everyone(tx)
+
+
+# connection add
+
+
+def test_add_connects_a_site_to_a_new_list(
+    terminal: Terminal, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor, parts: Parts
+) -> None:
+    answer = terminal.json(*ADD, "--ehq-url", ehq.url)
+    assert answer["webhook_url"] == f"http://127.0.0.1:8000/webhooks/ehq/{answer['connection']}"
+    assert answer["webhook_secret"].startswith("whsec_")
+    assert answer["state"] == "on"
+    assert cm.list("Bayside")["subscribers"] == []
+    assert [connection.id for connection in kept(parts)] == [answer["connection"]]
+
+
+MISTAKES: list[tuple[str, dict[str, str], int, str]] = [
+    ("not an address", {"--ehq-url": "haveyoursay"}, 2, "--ehq-url https://"),
+    ("nobody there", {"--ehq-url": "closed"}, 1, ""),
+    ("another EHQ key", {"--ehq-token": "wrong"}, 3, ""),
+    ("another CM key", {"--cm-api-key": "wrong"}, 3, ""),
+    ("another client", {"--cm-client-id": "nobody"}, 3, "--cm-client-id"),
+    ("a list that is not there", {"--list-id": "0" * 32}, 3, "Campaign Monitor"),
+]
+
+
+@pytest.mark.parametrize(("differs", "code", "hint"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+def test_add_with_a_mistake_says_what_to_do_and_keeps_nothing(
+    terminal: Terminal, ehq: SimulatedEhq, parts: Parts, differs: dict[str, str], code: int, hint: str
+) -> None:
+    given = {"--name": "Bayside", "--ehq-url": ehq.url, "--ehq-token": "sandbox", "--cm-api-key": "sandbox", **differs}
+    if given["--ehq-url"] == "closed":
+        given["--ehq-url"] = f"http://127.0.0.1:{closed_port()}"
+    said = terminal.run("connection", "add", *(word for pair in given.items() for word in pair), "--json")
+    assert (said.code, set(said.answer)) == (code, {"error", "remedy", "code"}), said
+    assert said.answer["remedy"]
+    assert hint in said.err
+    assert kept(parts) == []
+
+
+def test_add_with_the_name_of_a_list_that_exists_offers_both_ways_on(
+    terminal: Terminal, ehq: SimulatedEhq, connection: Connection, parts: Parts
+) -> None:
+    said = terminal.run(*ADD, "--ehq-url", ehq.url)
+    assert said.code == 3
+    assert "--list-name" in said.err
+    assert f"--list-id {connection.cm_list_id}" in said.err
+    assert len(kept(parts)) == 1
+
+
+def test_add_without_an_ehq_credential_is_wrong_usage(terminal: Terminal, ehq: SimulatedEhq) -> None:
+    said = terminal.run("connection", "add", "--name", "B", "--ehq-url", ehq.url, "--json")
+    assert said.code == 2
+    assert "--ehq-token" in said.answer["remedy"]
+
+
+# Wrong usage and settings
+
+
+@pytest.mark.parametrize("words", [(), ("sing",), ("connection", "add"), ("status", "a", "b"), ("replay", "c")])
+def test_wrong_usage_is_2_and_shows_the_usage(terminal: Terminal, words: tuple[str, ...]) -> None:
+    said = terminal.run(*words)
+    assert (said.code, said.out) == (2, "")
+    assert "usage: relay" in said.err
+
+
+def test_a_connection_that_is_not_there_is_named(terminal: Terminal) -> None:
+    said = terminal.run("status", "nowhere", "--json")
+    assert said.code == 3
+    assert "nowhere" in said.answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:hidden@127.0.0.1:{port}/x"),
+        ("DATABASE_URL", "sqlite:////nowhere/relay.sqlite3"),
+        ("DATABASE_URL", "postgresql://u:hidden@h:port/x"),
+        ("REDIS_URL", "redis://:hidden@h:port"),
+    ],
+)
+def test_a_wrong_setting_is_a_message_without_its_value(terminal: Terminal, name: str, value: str) -> None:
+    said = terminal.run("status", "--json", **{name: value.format(port=closed_port())})
+    assert said.code in (1, 2)
+    assert name in said.err
+    assert "hidden" not in said.out + said.err
+
+
+def test_rebuild_queue_without_redis_says_which_setting_to_look_at(terminal: Terminal) -> None:
+    said = terminal.run("rebuild-queue", "--json", REDIS_URL=f"redis://:hidden@127.0.0.1:{closed_port()}")
+    assert said.code == 1
+    assert "REDIS_URL" in said.answer["remedy"]
+    assert "hidden" not in said.err
+
+
+def test_migrate_makes_an_empty_database_current(terminal: Terminal, tmp_path: Path) -> None:
+    there = {"DATABASE_URL": f"sqlite:///{tmp_path}/new.sqlite3"}
+    assert terminal.run("status", **there).code == 1
+    assert terminal.json("migrate", **there)["migrated"] is True
+    assert terminal.json("status", **there) == []
+
+
+# One after the other, as a person would
+
+
+def test_the_rules_of_a_connection_are_one_document(terminal: Terminal, connection: Connection, tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text('{"time_zone": "Australia/Sydney", "daily_at": "03:30"}')
+    changed = terminal.json("connection", "configure", connection.id, "rules.json")
+    assert changed["rules"]["time_zone"] == "Australia/Sydney"
+    assert terminal.json("connection", "show", connection.id)["rules"] == changed["rules"]
+    wrong = terminal.run("connection", "configure", connection.id, "-", "--json", given='{"daily_at": "noon"}')
+    assert wrong.code == 2
+    assert "daily_at" in wrong.answer["error"]
+    assert terminal.run("connection", "configure", connection.id, "missing.json").code == 2
+    assert terminal.run("connection", "configure", connection.id, "-", given="{").code == 2
+
+
+def test_pause_resume_rotate_and_remove(terminal: Terminal, connection: Connection, parts: Parts, relay: Relay) -> None:
+    c = connection.id
+    assert terminal.json("connection", "pause", c) == {"connection": c, "state": "paused"}
+    assert [item["state"] for item in terminal.json("connection", "list")] == ["paused"]
+    assert terminal.json("connection", "resume", c) == {"connection": c, "state": "on"}
+    assert terminal.json("connection", "rotate-secret", c)["webhook_secret"] != relay.secret
+    assert terminal.json("connection", "remove", c)["removed"] is True
+    assert kept(parts) == []
+
+
+def test_status_has_the_fields_of_the_design(terminal: Terminal, live: Live) -> None:
+    (status,) = terminal.json("status")
+    assert set(status) >= STATUS
+    assert status["participants"] == len(live.ehq.people())
+    assert (status["waiting"], status["refused"], status["quarantined"]) == (0, {}, 0)
+    assert (status["state"], status["last_run"]["state"]) == ("on", "completed")
+    assert terminal.json("status", live.connection.id)["connection"] == live.connection.id
+
+
+def test_person_says_what_ehq_says_what_cm_holds_and_why(terminal: Terminal, live: Live) -> None:
+    ehq_id, email = live.ehq.someone()
+    assert terminal.json("person", live.connection.id, email) == terminal.json("person", live.connection.id, ehq_id)
+    nobody = terminal.run("person", live.connection.id, "nobody@example.com", "--json")
+    assert (nobody.code, nobody.answer["error"]) == (1, "Nobody with this address or id is known here.")
+
+
+def test_deliveries_are_shown_and_replayed(terminal: Terminal, live: Live) -> None:
+    c = live.connection.id
+    live.ehq.register()
+    live.arrives()
+    (delivery, *_) = terminal.json("deliveries", c)
+    assert delivery["state"] == "applied"
+    dry = terminal.json("replay", c, "--delivery", delivery["delivery"], "--dry-run")
+    assert (dry["deliveries"], dry["people"], dry["dry_run"]) == (1, 1, True)
+    assert terminal.json("deliveries", c, "--state", "waiting") == []
+    assert terminal.json("replay", c, "--since", "1h")["deliveries"] >= 1
+    assert terminal.json("deliveries", c, "--state", "waiting", "--limit", "1")
+    assert terminal.run("replay", c, "--delivery", "nowhere").code == 1
+    assert terminal.run("deliveries", c, "--since", "yesterday").code == 2
+    assert terminal.json("rebuild-queue")["connections"] == [c]
+
+
+def test_check_asks_everything(terminal: Terminal, connection: Connection) -> None:
+    checks = terminal.json("check")["checks"]
+    assert [check["ok"] for check in checks] == [True, True, True, True]
+    away = terminal.run("check", "--json", REDIS_URL=f"redis://127.0.0.1:{closed_port()}")
+    assert away.code == 1
+    assert [check["check"] for check in away.answer["checks"] if not check["ok"]] == ["queue"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_json_may_stand_anywhere(terminal: Terminal, connection: Connection, place: int) -> None:
+    words = ["status", connection.id]
+    words.insert(place, "--json")
+    assert terminal.run(*words).answer["connection"] == connection.id
+
+
+def test_without_json_the_answer_is_for_people(terminal: Terminal, connection: Connection) -> None:
+    said = terminal.run("status", connection.id)
+    assert said.code == 0
+    assert "participants: 0" in said.out
+    with pytest.raises(json.JSONDecodeError):
+        said.answer  # noqa: B018
+
+
+# reconcile
+
+
+def test_reconcile_waits_for_the_run_and_prints_its_counts(
+    terminal: Terminal, connection: Connection, worker: int, cm: SimulatedCampaignMonitor
+) -> None:
+    run = terminal.json("reconcile", connection.id, "--wait")
+    assert (run["state"], run["phase"], run["dry_run"]) == ("completed", "done", False)
+    assert run["counts"]["ehq_read"] == 60
+    assert len(cm.active()) > 0
+
+
+def test_reconcile_without_waiting_starts_one_or_joins_it(terminal: Terminal, connection: Connection) -> None:
+    first, second = (terminal.json("reconcile", connection.id) for _ in range(2))
+    assert (first["started"], second["started"], second["run"]) == (True, False, first["run"])
+    other = terminal.run("reconcile", connection.id, "--dry-run", "--json")
+    assert other.code == 1
+    assert "under way" in other.answer["error"]
