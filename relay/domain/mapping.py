@@ -135,9 +135,9 @@ def _day(text: Any, zone: tzinfo) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(str(text))
-    except ValueError:
+        return (moment.astimezone(zone) if moment.tzinfo else moment).date().isoformat()
+    except (ValueError, OverflowError):  # no date, or one at the ends of time
         return str(text)
-    return (moment.astimezone(zone) if moment.tzinfo else moment).date().isoformat()
 
 
 def _name(answers: Mapping[str, Any], mapper: Mapper) -> str | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from relay.campaign_monitor.shapes import Subscriber, fold_key
 from relay.domain import values
 from relay.domain.decide import Step, decide
@@ -18,6 +20,7 @@ from relay.store.database import Tx
 from relay.store.person import Person, lower
 from relay.store.structure import Field, Group
 
+log = structlog.get_logger()
 ABSENT = "Two complete runs in a row did not find them in EHQ."
 
 
@@ -83,7 +86,13 @@ class Picture:
             reason = self.reason(person)
             if reason is None and person.email in shared and holders.get(person.email or "") != person.known.ehq_id:
                 reason = "Another, newer EHQ account has the same address and holds it."
-            want = wanted(person.known, self.mapper) if reason is None else None
+            try:
+                want = wanted(person.known, self.mapper) if reason is None else None
+            except Exception:
+                # A bug of ours about one person's answers delays nobody else (design §1).
+                log.exception("person not understood", connection=self.connection.id, participant=person.id)
+                verdicts[person.id] = Verdict(None, "The relay failed on their answers; please report it.", "nothing")
+                continue
             verdicts[person.id] = Verdict(want, reason, decide(want, person.held, person.record))
         return verdicts
 
@@ -114,7 +123,7 @@ def _registered(person: Person) -> tuple[float, int, str]:
     text, ehq_id = person.known.values.get("created_at"), person.known.ehq_id
     try:
         at = datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         at = 0.0
     return at, int(ehq_id) if ehq_id.isdecimal() else 0, ehq_id
 

@@ -9,7 +9,7 @@ import pytest
 
 from relay import clock
 from relay.store import connections
-from relay.sync import connect
+from relay.sync import credentials
 from tests.conftest import Live
 
 
@@ -121,7 +121,7 @@ def test_a_revoked_access_needs_a_person_and_goes_on_after_resuming(live: Live) 
     assert now["problem"]["remedy"]
     assert live.run().state == "needs_person"
     live.cm.faults(code=None)
-    connect.resume(live.relay.parts, live.relay.parts.connection(live.connection.id))
+    credentials.resume(live.relay.parts, live.relay.parts.connection(live.connection.id))
     live.arrives()
     assert live.state(email) == "Active"
 
