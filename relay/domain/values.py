@@ -131,7 +131,7 @@ def _number(text: str) -> Typed:
         number = Decimal(text.strip().replace(" ", ""))
     except InvalidOperation:
         return "", "skipped"
-    if not number.is_finite() or abs(number.adjusted()) > 15:
+    if not number.is_finite() or abs(number.adjusted()) > 15 or len(number.as_tuple().digits) > 30:
         return "", "skipped"
     plain = format(number, "f")
     return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0", None

@@ -11,6 +11,7 @@ from relay.domain.merge import Known, hear, hear_membership
 from relay.domain.participant import Event, Patch
 from relay.domain.version import Heard
 from relay.ehq.events import Unreadable, read_event
+from relay.errors import RelayError
 from relay.store import connections, deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
@@ -23,6 +24,7 @@ from relay.sync.picture import Picture, learn
 AT_ONCE = 500
 AGAIN_S = 3600.0
 """A hint that something must be read again brings the next run forward, at most once in this time."""
+OURS = "The relay failed on this delivery; please report it, then replay."
 log = structlog.get_logger()
 
 
@@ -56,13 +58,30 @@ def apply_waiting(parts: Parts, connection: Connection) -> int:
         except Exception:
             # A bug of ours: this delivery is kept for a replay after the repair, and delays nobody.
             log.exception("delivery not understood", connection=connection.id, delivery=delivery.id)
-            unreadable.append((delivery, "The relay failed on this delivery; please report it, then replay."))
-    with parts.database.write() as tx:
-        _apply(tx, picture, taken)
-        deliveries.applied(tx, [item.delivery.id for item in taken])
-        for delivery, reason in unreadable:
-            deliveries.quarantined(tx, delivery.id, reason)
+            unreadable.append((delivery, OURS))
+    unreadable += _take_in(parts, picture, taken)
+    if unreadable:
+        with parts.database.write() as tx:
+            for delivery, reason in unreadable:
+                deliveries.quarantined(tx, delivery.id, reason)
     return len(arrived)
+
+
+def _take_in(parts: Parts, picture: Picture, taken: Sequence[Taken]) -> list[tuple[Delivery, str]]:
+    """Applies all in one transaction; answers those on which we fail, found by halving, with the reason."""
+    try:
+        with parts.database.write() as tx:
+            _apply(tx, picture, taken)
+            deliveries.applied(tx, [item.delivery.id for item in taken])
+        return []
+    except RelayError:
+        raise
+    except Exception:
+        if len(taken) > 1:
+            middle = len(taken) // 2
+            return _take_in(parts, picture, taken[:middle]) + _take_in(parts, picture, taken[middle:])
+        log.exception("delivery not applied", connection=picture.connection.id, delivery=taken[0].delivery.id)
+        return [(taken[0].delivery, OURS)]
 
 
 def _read(parts: Parts, delivery: Delivery, picture: Picture) -> Event:

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-import pytest
 import sandbox.campaign_monitor
 import sandbox.ehq
 from relay.settings import read_settings
