@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 
 from relay.errors import Invalid
 from relay.settings import Settings, read_settings
 
-KEY, OTHER_KEY = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+KEY, OTHER_KEY = "YSBrZXkgZm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzISE=", "YW5vdGhlciBrZXkgZm9yIHRlc3RzLCAzMiBieXRlcyE="
 SERVER = {
     "DATABASE_URL": "postgres://relay:pass@db.example.com:5432/relay",
     "REDIS_URL": "rediss://:pass@queue.example.com:6380/0",
