@@ -33,5 +33,6 @@ def _expected() -> Iterator[None]:
     """A database that is away is one line in the log, not a traceback: the clock rings again when it is back."""
     try:
         yield
+        _parts[0].meters.flush()
     except Unavailable as error:
         log.error("work put off", message=error.message, remedy=error.remedy)

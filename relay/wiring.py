@@ -9,7 +9,6 @@ import structlog
 from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.tracebacks import ExceptionDictTransformer
 
-from relay import metrics
 from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.oauth import ApiKey, OAuth, Tokens
 from relay.campaign_monitor.session import new_session
@@ -22,6 +21,7 @@ from relay.store import connections
 from relay.store.connections import Connection
 from relay.store.database import Database
 from relay.store.leases import claim
+from relay.store.meters import Meters
 from relay.store.secrets import Vault
 from relay.sync.parts import Parts
 
@@ -33,6 +33,7 @@ def wire(settings: Settings | None = None) -> Parts:
     database = Database(settings.database_url)
     vault = Vault(settings.relay_encryption_keys)
     session = new_session()
+    meters = Meters(database)
 
     def campaign_monitor(connection: Connection) -> CampaignMonitor:
         if connection.cm_credential is None:
@@ -47,14 +48,14 @@ def wire(settings: Settings | None = None) -> Parts:
             if "api_key" in stored
             else OAuth(StoredTokens(database, vault, connection.id), settings.campaign_monitor_oauth_url)
         )
-        return CampaignMonitor(session, settings.campaign_monitor_api_url, credential, observe=metrics.observe_call)
+        return CampaignMonitor(session, settings.campaign_monitor_api_url, credential, observe=meters.called)
 
     def ehq(connection: Connection) -> Ehq:
         stored = vault.unlock(connection.ehq_credential)
         credential = Key(stored["token"]) if "token" in stored else Login(stored["login"], stored["password"])
         return Ehq(session, connection.ehq_url, credential, dialect(connection.rules.overrides or None))
 
-    return Parts(settings, database, vault, Queue(settings.redis_url), campaign_monitor, ehq, session)
+    return Parts(settings, database, vault, Queue(settings.redis_url), campaign_monitor, ehq, session, meters)
 
 
 class StoredTokens:

@@ -62,7 +62,9 @@ def pytest(env: dict[str, str], long: bool, more: list[str]) -> int:
     chosen = [] if long else ["-m", "not long"]
     # Ctrl-C is pytest's: it then sums up what it has seen. Ours is only to outlive it.
     signal.signal(signal.SIGINT, lambda *_: None)
-    process = subprocess.Popen([sys.executable, "-m", "pytest", "-n", "2", *chosen, *more], env=env)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", *chosen, *more], env=env
+    )
     try:
         return process.wait()
     finally:

@@ -173,6 +173,16 @@ changes = sa.Table(
 sa.Index("changes_person", changes.c.participant_id, changes.c.at)
 sa.Index("changes_run", changes.c.run_id)
 
+meters = sa.Table(
+    "meters",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("label", sa.Text, primary_key=True),
+    sa.Column("outcome", sa.Text, primary_key=True),
+    sa.Column("times", sa.BigInteger, nullable=False),
+    sa.Column("seconds", Time, nullable=False),
+)
+
 leases = sa.Table(
     "leases",
     metadata,

@@ -14,6 +14,7 @@ from relay.settings import Settings
 from relay.store import connections
 from relay.store.connections import Connection
 from relay.store.database import Database
+from relay.store.meters import Meters
 from relay.store.secrets import Vault
 
 
@@ -28,6 +29,7 @@ class Parts:
     campaign_monitor: Callable[[Connection], CampaignMonitor]
     ehq: Callable[[Connection], Ehq]
     session: requests.Session
+    meters: Meters
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def connection(self, connection_id: str) -> Connection:

@@ -135,6 +135,7 @@ class Writer:
                 done.set_result(any((row["connection_id"], row["key"]) in new for row in rows))
             for connection_id in {connection_id for connection_id, _ in new}:
                 self.parts.queue.ring(connection_id)
+            self.parts.meters.flush()
 
     def _commit(self, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
         # One statement takes a key once only.

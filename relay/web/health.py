@@ -1,12 +1,14 @@
 """Is it alive, is it ready, and what has it done: for machines."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
 
-from relay.metrics import REGISTRY
 from relay.store import connections, migrate
 from relay.store.database import Unavailable
 from relay.sync import status
@@ -49,7 +51,7 @@ def ready() -> tuple[Response, int]:
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Prometheus: this process's counters, and what the database says now."""
+    """Prometheus: what all processes counted, and what the database says now."""
     parts: Parts = current_app.extensions["relay"]
     now = CollectorRegistry()
     names = {
@@ -65,6 +67,7 @@ def metrics() -> Response:
     ended = Gauge("relay_last_run_finished_timestamp_seconds", "When it ended.", ["connection", "state"], registry=now)
     expires = Gauge("relay_token_expiry_timestamp_seconds", "When CM's token ends.", ["connection"], registry=now)
     upserts = Gauge("relay_changes_total", "What was done to people, ever.", ["connection", "what"], registry=now)
+    now.register(Counted(parts))
     with parts.database.read() as tx:
         everyone = connections.everyone(tx)
     for connection in everyone:
@@ -82,4 +85,24 @@ def metrics() -> Response:
             ended.labels(connection.id, last["state"]).set(last["finished_at"] or time.time())
         if connection.cm_token_expires_at:
             expires.labels(connection.id).set(connection.cm_token_expires_at)
-    return Response(generate_latest(REGISTRY) + generate_latest(now), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(now), content_type=CONTENT_TYPE_LATEST)
+
+
+class Counted(Collector):
+    """The meters as Prometheus reads them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        self.parts.meters.flush(now=True)
+        answers = CounterMetricFamily("relay_deliveries", "Webhook deliveries by answer.", labels=["answer"])
+        calls = CounterMetricFamily("relay_cm_calls", "Calls to Campaign Monitor.", labels=["call", "outcome"])
+        took = SummaryMetricFamily("relay_cm_call_seconds", "How long they took.", labels=["call", "outcome"])
+        for name, label, outcome, times, seconds in self.parts.meters.read():
+            if name == "deliveries":
+                answers.add_metric([label], times)
+            else:
+                calls.add_metric([label, outcome], times)
+                took.add_metric([label, outcome], count_value=times, sum_value=seconds)
+        yield from (answers, calls, took)

@@ -9,7 +9,6 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from relay.errors import Invalid, RelayError
-from relay.metrics import DELIVERIES
 from relay.store.database import Unavailable
 from relay.sync.receive import NotGenuine, Receiver, UnknownConnection
 
@@ -47,7 +46,7 @@ def receive(connection: str) -> tuple[Response, int] | Response:
     except Unavailable as error:
         return problem(503, f"{error.message} Please send it again.", {"Retry-After": RETRY_AFTER_S})
     answer = "stored" if new else "seen before"
-    DELIVERIES.labels(answer).inc()
+    receiver.parts.meters.count("deliveries", answer)
     return jsonify(status=answer), 202 if new else 200
 
 
@@ -68,7 +67,8 @@ def not_genuine(error: NotGenuine) -> Response:
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """An RFC 9457 problem document."""
-    DELIVERIES.labels(str(status)).inc()
+    if request.path.startswith("/webhooks"):
+        current_app.extensions["receiver"].parts.meters.count("deliveries", str(status))
     title = HTTP_TITLES.get(status, "Error")
     response = jsonify(type="about:blank", title=title, status=status, detail=detail)
     response.status_code = status

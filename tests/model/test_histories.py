@@ -248,7 +248,7 @@ def _dashed(items: Any) -> list[dict[str, Any]]:
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=25,
+    max_examples=12,
     stateful_step_count=20,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],

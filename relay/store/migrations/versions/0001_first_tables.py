@@ -103,6 +103,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
+        "meters",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("times", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "label", "outcome"),
+    )
+    op.create_table(
         "fields",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("connection_id", sa.Text(), nullable=False),
@@ -264,6 +273,7 @@ def downgrade() -> None:
     op.drop_table("participants")
     op.drop_table("groups")
     op.drop_table("fields")
+    op.drop_table("meters")
     op.drop_table("leases")
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.drop_index(
