@@ -63,8 +63,9 @@ def one(tx: Tx, connection_id: str, email_or_id: str) -> list[Person]:
     return people(tx, select(connection_id).where(match).order_by(_c.id.desc()).limit(20))
 
 
-def waiting(tx: Tx, connection_id: str, lanes: Sequence[int], limit: int) -> list[Person]:
-    """Who waits, leavers first, then in the order in which they began to; those held back by CM only when due."""
+def waiting(tx: Tx, connection_id: str, lanes: Sequence[int], limit: int, but: Collection[int] = ()) -> list[Person]:
+    """Who waits, leavers first, then in the order in which they began to; those held back by CM only when due.
+    `but` leaves out people who are being written just now."""
     now = time.time()
     query = (
         select(connection_id)
@@ -72,7 +73,7 @@ def waiting(tx: Tx, connection_id: str, lanes: Sequence[int], limit: int) -> lis
         .order_by(_c.lane, _c.waiting_since)
         .limit(limit)
     )
-    return people(tx, query)
+    return people(tx, query.where(~among(tx, _c.id, but)) if but else query)
 
 
 def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int]) -> bool:

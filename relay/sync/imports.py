@@ -1,6 +1,9 @@
 """Up to a thousand people in one import, and what came of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,11 +20,16 @@ SINGLY = 40
 """People who need calls of their own in one visit, so that a crowd of leavers does not keep everyone else waiting."""
 INACTIVE = {204: "Suppressed", 205: "Deleted", 206: "Unsubscribed", 207: "Bounced", 208: "Unconfirmed"}
 """CM's code for a person whom it will not take → their state there (CM contract §3)."""
+Pairs = Sequence[tuple[Person, Wanted]]
 log = structlog.get_logger()
 
 
+@dataclass
 class Imports(Books):
     """One call for all who are put on the list or changed there."""
+
+    pool: ThreadPoolExecutor | None = field(init=False, default=None)
+    under_way: tuple[Pairs, Future[Imported]] | None = field(init=False, default=None)
 
     def put(self, pairs: Mapping[int, tuple[Person, Wanted]]) -> None:
         """One import for all of them, after what they need exists and our intent is on record."""
@@ -29,34 +37,72 @@ class Imports(Books):
         with self.parts.database.write() as tx:
             participants.intend(tx, [i for i, (person, _) in pairs.items() if not person.record.put])
         # One address, one entry: which of two wins in an import is not known.
-        by_email = {wanted.email.lower(): (person, wanted) for person, wanted in pairs.values()}
-        self._import(list(by_email.values()))
+        unique = list({wanted.email.lower(): (person, wanted) for person, wanted in pairs.values()}.values())
+        if self.pool is None:
+            self._import(unique)
+            return
+        before = self._landed()
+        self.lease.check()
+        self.under_way = (unique, self.pool.submit(self._call, unique))
+        if before:
+            self._imported(*before)
 
-    def _import(self, pairs: Sequence[tuple[Person, Wanted]]) -> None:
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """While one import is under way, the next one is prepared and the last one written down. CM still gets one
+        import at a time."""
+        with ThreadPoolExecutor(1, thread_name_prefix="import") as self.pool:
+            try:
+                yield
+            finally:
+                self.finish()
+                self.pool = None
+
+    def finish(self) -> None:
+        """Waits for the import under way, if there is one, and writes down what came of it."""
+        if before := self._landed():
+            self._imported(*before)
+
+    def _landed(self) -> tuple[Pairs, Imported] | None:
+        if self.under_way is None:
+            return None
+        (pairs, call), self.under_way = self.under_way, None
+        try:
+            return pairs, call.result()
+        except RelayError as error:
+            self._not_imported(pairs, error)
+            return None
+
+    def _call(self, pairs: Pairs) -> Imported:
+        return self.cm.import_subscribers(self.list_id, [self.entry(w, p.held) for p, w in pairs])
+
+    def _import(self, pairs: Pairs) -> None:
         self.lease.check()
         try:
-            imported = self.cm.import_subscribers(self.list_id, [self.entry(w, p.held) for p, w in pairs])
-        except Refused as error:
+            imported = self._call(pairs)
+        except RelayError as error:
+            self._not_imported(pairs, error)
+        else:
+            self._imported(pairs, imported)
+
+    def _not_imported(self, pairs: Pairs, error: RelayError) -> None:
+        """The whole call failed. :raise RelayError: unless it is for the sake of somebody in it, who is then found."""
+        if isinstance(error, Refused):
             if error.code == "253":  # a field is gone: read them again, and the next look writes
                 with self.parts.database.write() as tx:
                     structure.forget(tx, self.picture)
-                raise RetryLater(
-                    "A custom field was deleted in Campaign Monitor; it is made again.", code="253"
-                ) from None
+                raise RetryLater("A custom field was deleted in Campaign Monitor; it is made again.", code="253")
             if error.code not in DATA_AT_FAULT:
-                raise _unexpected(error) from None
+                raise _unexpected(error)
             if not self._halved(pairs):
                 self.failed(*pairs[0], error.code, error.message)
-            return
-        except Throttled as error:
-            if not error.about_person:
-                raise
+        elif isinstance(error, Throttled) and error.about_person:
             if not self._halved(pairs):
                 self.hold_back(pairs[0][0], error.retry_after)
-            return
-        self._imported(pairs, imported)
+        else:
+            raise error
 
-    def _halved(self, pairs: Sequence[tuple[Person, Wanted]]) -> bool:
+    def _halved(self, pairs: Pairs) -> bool:
         """Somebody among them spoils it for all: each half on its own, until it is clear who. False: it is this one."""
         if len(pairs) == 1:
             return False
@@ -65,7 +111,7 @@ class Imports(Books):
         self._import(pairs[middle:])
         return True
 
-    def _imported(self, pairs: Sequence[tuple[Person, Wanted]], imported: Imported) -> None:
+    def _imported(self, pairs: Pairs, imported: Imported) -> None:
         taken = [(p, w) for p, w in pairs if w.email.lower() not in imported.failures]
         new = [(p, w) for p, w in taken if p.held.state is None]
         read: set[int] = set()

@@ -15,13 +15,12 @@ from relay.campaign_monitor.shapes import STATES
 from relay.domain.decide import opted_out
 from relay.domain.mapping import BASE_FIELDS, differences
 from relay.ehq.client import Cursor
-from relay.store import census, connections, participants
+from relay.store import census, connections, deliveries, participants
 from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync import structure
-from relay.sync.apply import apply_waiting
 from relay.sync.picture import Picture, learn
 from relay.sync.prefetch import Prefetch
 from relay.sync.reading import COMPARED, NOT_KEPT, Reading
@@ -180,12 +179,18 @@ class Step(Reading):
     def write(self) -> str | None:
         """Whoever waits, live changes first in every call; the list's claim is let go between steps."""
         with self.claim_list() as lease:
-            while True:
-                written = Visit(self.parts, self.connection, lease, self.run.id).write((LEAVING, LIVE, BULK))
-                self.count("written", written)
-                if not written or not self.more_time():
-                    return None if written else "segments"
-                apply_waiting(self.parts, self.connection)
+            visit = Visit(self.parts, self.connection, lease, self.run.id)
+            with visit.ahead():
+                while True:
+                    written = visit.write((LEAVING, LIVE, BULK))
+                    self.count("written", written)
+                    if not written or not self.more_time() or self._something_arrived():
+                        return None if written else "segments"
+
+    def _something_arrived(self) -> bool:
+        """Then this step ends, since the next one begins with what arrived."""
+        with self.parts.database.read() as tx:
+            return deliveries.any_waiting(tx, self.connection.id)
 
     def segments(self) -> str | None:
         cm = self.parts.campaign_monitor(self.connection)

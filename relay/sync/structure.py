@@ -89,7 +89,8 @@ def _create_or_adopt(
         if same is None:
             try:
                 key = cm.create_field(list_id, name, field.type, options if field.type in MULTI else ())
-                return CmField(name, key, field.type, tuple(options if field.type in MULTI else ())), cm.fields(list_id)
+                made = CmField(name, key, field.type, tuple(options if field.type in MULTI else ()))
+                return made, [*known, made]
             except Refused as error:
                 if error.code == "254":  # CM takes no such name: the question's number is one it takes
                     field = replace(field, label=f"Question {field.source.removeprefix('answer:')}")

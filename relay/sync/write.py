@@ -24,10 +24,12 @@ class Visit(Singles):
 
         :raise RetryLater: · NeedsPerson: with everyone still waiting who was not reached.
         """
+        flying = [person.id for person, _ in self.under_way[0]] if self.under_way else []
         with self.parts.database.read() as tx:
-            people = participants.waiting(tx, self.connection.id, lanes, AT_ONCE)
+            people = participants.waiting(tx, self.connection.id, lanes, AT_ONCE, but=flying)
             verdicts = self.picture.judge(tx, people)
         if not people:
+            self.finish()
             return 0
         by_step: dict[str, list[Person]] = {}
         for person in people:
