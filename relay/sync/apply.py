@@ -21,7 +21,7 @@ from relay.store.person import Person
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
 
-AT_ONCE = 500
+AT_ONCE = 1000
 AGAIN_S = 3600.0
 """A hint that something must be read again brings the next run forward, at most once in this time."""
 OURS = "The relay failed on this delivery; please report it, then replay."
@@ -40,7 +40,7 @@ class Taken:
 
 
 def apply_waiting(parts: Parts, connection: Connection) -> int:
-    """Applies up to 500 deliveries in the order of their arrival; answers how many there were.
+    """Applies up to 1,000 deliveries in the order of their arrival; answers how many there were.
 
     The caller holds the connection's claim: two appliers would undo each other's order.
     """

@@ -13,7 +13,7 @@ from relay.ehq.dialect import Dialect, dialect
 from relay.ehq.signature import NotGenuine, Profile, profile, verify
 from relay.errors import RelayError
 from relay.store import connections, deliveries
-from relay.store.database import Unavailable
+from relay.store.database import Lasting, Unavailable
 from relay.sync.parts import Parts
 
 FRESH_S = 2.0
@@ -101,6 +101,7 @@ class Writer:
         self.inbox: queue.SimpleQueue[tuple[list[dict[str, Any]], Future[bool]]] = queue.SimpleQueue()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
+        self.lasting = Lasting(parts.database)
 
     def store(self, rows: list[dict[str, Any]]) -> bool:
         """Whether any row is new; returns after the commit. :raise Unavailable: when it could not be stored."""
@@ -125,14 +126,18 @@ class Writer:
             together = [self.inbox.get()]
             while len(together) < MOST_TOGETHER and not self.inbox.empty():
                 together.append(self.inbox.get())
+            rows = [row for some, _ in together for row in some]
             try:
-                new = self._commit([row for rows, _ in together for row in rows])
+                try:
+                    new = self._commit(rows)
+                except Unavailable:  # perhaps only this connection is old: what is stored twice is known by its key
+                    new = self._commit(rows)
             except BaseException as error:  # whoever waits must hear of it, whatever it is
                 for _, done in together:
                     done.set_exception(error)
                 continue
-            for rows, done in together:
-                done.set_result(any((row["connection_id"], row["key"]) in new for row in rows))
+            for some, done in together:
+                done.set_result(any((row["connection_id"], row["key"]) in new for row in some))
             for connection_id in {connection_id for connection_id, _ in new}:
                 self.parts.queue.ring(connection_id)
             self.parts.meters.flush()
@@ -141,7 +146,7 @@ class Writer:
         # One statement takes a key once only.
         unique = list({(row["connection_id"], row["key"]): row for row in rows}.values())
         new: set[tuple[str, str]] = set()
-        with self.parts.database.write() as tx:
+        with self.lasting.write() as tx:
             for start in range(0, len(unique), MOST_TOGETHER):
                 new |= deliveries.store(tx, unique[start : start + MOST_TOGETHER])
         return new

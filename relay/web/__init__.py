@@ -1,12 +1,20 @@
 """What EHQ and people see."""
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from relay.sync.parts import Parts
 from relay.sync.receive import Receiver
 from relay.web import health, oauth, pages, webhooks
 from relay.wiring import wire
+
+
+class Sessions(SecureCookieSessionInterface):
+    """A webhook has no session, and opening one costs more than verifying the delivery."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return None if request.path.startswith("/webhooks") else super().open_session(app, request)
 
 
 def create_app(parts: Parts | None = None) -> Flask:
@@ -19,6 +27,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
     )
+    app.session_interface = Sessions()
     app.extensions["relay"] = parts
     app.extensions["receiver"] = Receiver(parts)
     app.register_blueprint(webhooks.blueprint)

@@ -19,7 +19,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from relay.queue import Queue
-from relay.store.database import Database
+from relay.store.database import Database, Lasting
 from relay.sync import connect
 from relay.sync.parts import Parts
 from relay.sync.receive import FRESH_S
@@ -398,9 +398,9 @@ def test_when_the_database_is_away_the_answer_is_503_and_when_to_come_again(part
 def test_a_delivery_that_could_not_be_stored_is_taken_when_it_comes_again(sender: Sender) -> None:
     assert sender.send(PING, "msg_0").status_code == 202
     door = sender.client.application.extensions["receiver"]
-    there, door.writer.parts = door.writer.parts, without_database(sender.parts)
+    there, door.writer.lasting = door.writer.lasting, Lasting(without_database(sender.parts).database)
     assert problem(sender.send(registered(), "msg_1"), 503)
-    door.writer.parts = there
+    door.writer.lasting = there
     assert sender.send(registered(), "msg_1").status_code == 202
 
 
