@@ -1,5 +1,6 @@
 """One engine a process, and transactions that say whether they write."""
 
+import fcntl
 import os
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -68,15 +69,17 @@ class Lasting:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.connection: Tx | None = None
+        self.queue: int | None = None
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
         try:
             with _said():
                 if self.connection is None:
+                    self._open_queue()
                     options = {} if self.database.sqlite else {"isolation_level": "AUTOCOMMIT"}
                     self.connection = self.database.engine.connect().execution_options(relay_writes=True, **options)
-                with self.connection.begin():
+                with self._turn(), self.connection.begin():
                     yield self.connection
         except BaseException:
             broken, self.connection = self.connection, None
@@ -84,6 +87,27 @@ class Lasting:
                 broken.invalidate()
                 broken.close()
             raise
+
+    def _open_queue(self) -> None:
+        """Not in __init__: gunicorn forks, and forked processes would share one lock."""
+        if self.database.sqlite and self.queue is None:
+            try:
+                self.queue = os.open(f"{self.database.engine.url.database}-door", os.O_RDWR | os.O_CREAT, 0o600)
+            except OSError as error:
+                raise _unavailable(type(error).__name__) from None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """On SQLite, waits for its turn among the web processes: woken at once by the kernel, where SQLite itself would
+        sleep for up to 100 ms between two looks whether the file is free."""
+        if self.queue is None:
+            yield
+            return
+        fcntl.flock(self.queue, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self.queue, fcntl.LOCK_UN)
 
 
 def _dumps(value: Any) -> str:
