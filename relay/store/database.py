@@ -33,6 +33,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.sqlite = url.startswith("sqlite")
+        self.lasting: list[Lasting] = []
         options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S, "check_same_thread": False}}
         if not self.sqlite:
             options = {
@@ -59,6 +60,8 @@ class Database:
             yield connection
 
     def close(self) -> None:
+        for lasting in self.lasting:
+            lasting.close()
         self.engine.dispose()
 
 
@@ -70,6 +73,7 @@ class Lasting:
         self.database = database
         self.connection: Tx | None = None
         self.queue: int | None = None
+        database.lasting.append(self)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -87,6 +91,14 @@ class Lasting:
                 broken.invalidate()
                 broken.close()
             raise
+
+    def close(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.close()
+        queue, self.queue = self.queue, None
+        if queue is not None:
+            os.close(queue)
 
     def _open_queue(self) -> None:
         """Not in __init__: gunicorn forks, and forked processes would share one lock."""
