@@ -5,7 +5,6 @@ import os
 from flask import Blueprint, Flask, Response, jsonify
 from redis import Redis
 from rq import Queue
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bench.peers.verify_only import verified
 
@@ -21,4 +20,3 @@ def receive(connection: str) -> tuple[Response, int]:
 
 app = Flask(__name__)
 app.register_blueprint(blueprint)
-app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]

@@ -10,7 +10,6 @@ import os
 import time
 
 from flask import Blueprint, Flask, Response, abort, jsonify, request
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 SECRET = base64.b64decode(os.environ["PEER_SECRET"].removeprefix("whsec_"))
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
@@ -37,4 +36,3 @@ def receive(connection: str) -> tuple[Response, int]:
 
 app = Flask(__name__)
 app.register_blueprint(blueprint)
-app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
