@@ -12,7 +12,7 @@ from relay.store import connections, participants, runs
 from relay.store.connections import Connection
 from relay.store.leases import Lease
 from relay.store.person import Person
-from relay.sync import structure
+from relay.sync import fields
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, Verdict
 
@@ -45,7 +45,7 @@ class Books:
 
     def ready(self, wanted: Sequence[Wanted]) -> None:
         """Fields and options exist before anyone is written with them (CM contract §7.5)."""
-        self.picture = structure.ensure(self.parts, self.cm, self.lease, self.picture, wanted)
+        self.picture = fields.ensure(self.parts, self.cm, self.lease, self.picture, wanted)
 
     def claimed(self, address: str, person: Person) -> bool:
         """Whether another participant who belongs on the list has this address in EHQ."""

@@ -13,7 +13,7 @@ from relay.domain.mapping import Held, Wanted, differences
 from relay.errors import NeedsPerson, Refused, RelayError, RetryLater
 from relay.store import participants, runs
 from relay.store.person import Person
-from relay.sync import structure
+from relay.sync import fields
 from relay.sync.books import Books, as_written
 
 SINGLY = 40
@@ -90,7 +90,7 @@ class Imports(Books):
         if isinstance(error, Refused):
             if error.code == "253":  # a field is gone: read them again, and the next look writes
                 with self.parts.database.write() as tx:
-                    structure.forget(tx, self.picture)
+                    fields.forget(tx, self.picture)
                 raise RetryLater("A custom field was deleted in Campaign Monitor; it is made again.", code="253")
             if error.code not in DATA_AT_FAULT:
                 raise _unexpected(error)

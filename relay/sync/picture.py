@@ -16,7 +16,7 @@ from relay.domain.rules import why_not
 from relay.ehq.dialect import Dialect, dialect
 from relay.store import participants, structure
 from relay.store.connections import Connection
-from relay.store.database import Tx
+from relay.store.database import Database, Tx
 from relay.store.person import Person, lower
 from relay.store.structure import Field, Group
 
@@ -55,6 +55,10 @@ class Picture:
     @classmethod
     def load(cls, tx: Tx, connection: Connection) -> "Picture":
         return cls(connection, structure.all_fields(tx, connection.id), structure.all_groups(tx, connection.id))
+
+    def reload(self, database: Database) -> "Picture":
+        with database.read() as tx:
+            return Picture.load(tx, self.connection)
 
     def _left_out(self) -> set[str]:
         named = {name.strip().lower() for name in self.rules.fields_left_out}

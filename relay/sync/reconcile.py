@@ -20,7 +20,7 @@ from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
-from relay.sync import structure
+from relay.sync import fields, segments
 from relay.sync.picture import Picture, learn
 from relay.sync.prefetch import Prefetch
 from relay.sync.reading import COMPARED, NOT_KEPT, Reading
@@ -52,9 +52,9 @@ class Step(Reading):
         if not self.run.dry:
             with self.parts.database.write() as tx:
                 learn(tx, picture, (), {})
-            picture = structure.refresh(self.parts, cm, self.picture())
+            picture = fields.refresh(self.parts, cm, self.picture())
             with self.claim_list() as lease:
-                structure.make(self.parts, cm, lease, picture, {source: set() for source in BASE_FIELDS})
+                fields.make(self.parts, cm, lease, picture, {source: set() for source in BASE_FIELDS})
         return "groups"
 
     def groups(self) -> str | None:
@@ -195,7 +195,7 @@ class Step(Reading):
     def segments(self) -> str | None:
         cm = self.parts.campaign_monitor(self.connection)
         with self.claim_list() as lease:
-            picture = structure.segments(self.parts, cm, lease, self.picture(), everyone=True)
+            picture = segments.make(self.parts, cm, lease, self.picture(), everyone=True)
         with self.parts.database.write() as tx:
             connections.change(tx, self.connection.id, segments_due=False)
         self.counts["segments"] = sum(1 for g in picture.groups.values() if g.segment_id)

@@ -13,7 +13,7 @@ from relay.store.connections import Connection
 from relay.store.leases import Lease, Lost, claim
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
-from relay.sync import structure
+from relay.sync import groups
 from relay.sync.apply import apply_waiting
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
@@ -63,7 +63,7 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
                 fresh = connections.find(tx, connection_id)
                 picture = Picture.load(tx, connection)
             if fresh and fresh.segments_due:
-                structure.due_segments(parts, parts.campaign_monitor(connection), lease, picture)
+                groups.due_segments(parts, parts.campaign_monitor(connection), lease, picture)
         return bool(applied or written)
     except Lost:
         return False
