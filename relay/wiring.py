@@ -10,7 +10,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.tracebacks import ExceptionDictTransformer
 
 from relay.campaign_monitor.client import CampaignMonitor
-from relay.campaign_monitor.oauth import ApiKey, OAuth, Tokens
+from relay.campaign_monitor.oauth import ApiKey, OAuth, Tokens, TokenStore
 from relay.campaign_monitor.session import new_session
 from relay.ehq.client import Ehq, Key, Login
 from relay.ehq.dialect import dialect
@@ -35,7 +35,10 @@ def wire(settings: Settings | None = None) -> Parts:
     session = new_session()
     meters = Meters(database)
 
-    def campaign_monitor(connection: Connection) -> CampaignMonitor:
+    def campaign_monitor(connection: Connection, given: TokenStore | None = None) -> CampaignMonitor:
+        if given is not None:
+            tried = OAuth(given, settings.campaign_monitor_oauth_url)
+            return CampaignMonitor(session, settings.campaign_monitor_api_url, tried, observe=meters.called)
         if connection.cm_credential is None:
             raise NeedsPerson(
                 "Campaign Monitor is not connected yet.",

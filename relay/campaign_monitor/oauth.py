@@ -7,7 +7,7 @@ requests are made here. The status of an error is not documented: any body with 
 
 import base64
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -42,6 +42,22 @@ class TokenStore(Protocol):
 
     def refreshing(self) -> AbstractContextManager[bool]:
         """A lock over all processes. True: refresh now. False: another does or did; look at `load()`."""
+
+
+class Given:
+    """Tokens that an operator just gave, to be tried before they are kept; `tokens` is what to keep."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+
+    def load(self) -> Tokens:
+        return self.tokens
+
+    def save(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+
+    def refreshing(self) -> AbstractContextManager[bool]:
+        return nullcontext(True)
 
 
 class ApiKey:

@@ -91,6 +91,9 @@ def parser() -> Parser:
     )
     reconcile.add_argument("--wait", action="store_true", help="show progress and print the counts")
 
+    stop = command(sub, "stop", commands.stop, "End the run under way; what it did stays. The next one starts anew.")
+    stop.add_argument("connection", metavar="C")
+
     status = command(sub, "status", commands.status, "Who waits, who is refused, how the last run went.")
     status.add_argument("connection", metavar="C", nargs="?")
 

@@ -16,7 +16,7 @@ from relay.store import connections, runs
 from relay.store import deliveries as arrivals
 from relay.store import migrate as schema
 from relay.sync import check as checks
-from relay.sync import connect, credentials, explain, lists, work
+from relay.sync import connect, credentials, explain, lists, progress, work
 from relay.sync import status as reports
 from relay.sync.parts import Parts
 
@@ -144,6 +144,13 @@ def reconcile(parts: Parts, options: Options) -> Answer:
         return {"run": run.id, "state": run.state, "started": new}, 0
     ended = watch(parts, run.id)
     return reports.run_report(ended), ENDS.get(ended.state, 1)
+
+
+def stop(parts: Parts, options: Options) -> Answer:
+    run = progress.stop(parts, parts.connection(options.connection))
+    if run is None:
+        raise RelayError("No run is under way.", remedy="`relay status` shows the last one.")
+    return reports.run_report(run), 0
 
 
 def status(parts: Parts, options: Options) -> Answer:

@@ -10,22 +10,9 @@ from relay.errors import RelayError
 from relay.store import runs
 from relay.store.runs import Run
 from relay.sync.parts import Parts
+from relay.sync.progress import NOBODY_S, SHARE, WORDS
 
 LOOK_S = 0.3
-NOBODY_S = 15.0
-WORDS = {
-    "fields": "Preparing custom fields",
-    "groups": "Reading groups from EHQ",
-    "ehq": "Reading people from EHQ",
-    "campaign_monitor": "Reading the list from Campaign Monitor",
-    "compare": "Comparing",
-    "write": "Writing to Campaign Monitor",
-    "segments": "Making segments true",
-    "verify": "Reading back",
-    "done": "Done",
-}
-SHARE = {"ehq": ("ehq_read", "ehq_total"), "write": ("written", "to_write")}
-"""phase → the counts of people done and of people in all."""
 
 
 def watch(parts: Parts, run_id: int) -> Run:

@@ -1,9 +1,11 @@
 """The rules of one connection: who is on the list, which answers travel, when runs start. One document, validated."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from relay.domain.merge import Known
@@ -81,6 +83,11 @@ def read_rules(document: Mapping[str, Any]) -> Rules:
             f"{'.'.join(map(str, item['loc'])) or 'the document'}: {item['msg']}" for item in error.errors()
         )
         raise Invalid(f"These settings cannot be used: {problems}.", remedy="Nothing was changed.") from None
+
+
+def fingerprint(rules: Rules) -> str:
+    """The same for the same rules: tells whether something was worked out, or saved, under others."""
+    return hashlib.sha256(orjson.dumps(rules.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def why_not(known: Known, rules: Rules, role: str) -> str | None:

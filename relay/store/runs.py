@@ -94,6 +94,17 @@ def finish(tx: Tx, run_id: int, state: str, problem: Mapping[str, Any] | None = 
     )
 
 
+def take_up(tx: Tx, run_id: int) -> bool:
+    """A stopped run is under way again; False when another one is, or when it is stopped no more."""
+    query = sa.update(runs).where(runs.c.id == run_id, runs.c.state == "stopped")
+    try:
+        with tx.begin_nested():
+            values = {"state": "running", "finished_at": None, "problem": None, "stepped_at": time.time()}
+            return tx.execute(query.values(**values)).rowcount == 1
+    except IntegrityError:
+        return False
+
+
 def note(tx: Tx, connection_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """What was done to people: participant_id, what, and optionally run_id, cause, detail."""
     now = time.time()
@@ -116,6 +127,12 @@ def drift(tx: Tx, run_id: int, limit: int = 1000) -> list[Mapping[str, Any]]:
 def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:
     query = sa.select(changes.c.what, sa.func.count()).where(changes.c.connection_id == connection_id)
     return dict(tx.execute(query.group_by(changes.c.what)).all())
+
+
+def forget_people(tx: Tx, connection_id: str) -> None:
+    """Everything that was read under a connection that is still being set up."""
+    for table in (changes, participants, fields, groups, runs):
+        tx.execute(sa.delete(table).where(table.c.connection_id == connection_id))
 
 
 def remove_connection(tx: Tx, connection_id: str) -> None:

@@ -5,7 +5,7 @@ import re
 import secrets as random
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,28 +29,59 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
 
     :raise RelayError: saying which of address, credential, client or list is wrong; then nothing was kept.
     """
-    url = urlsplit(wish.ehq_url)
-    if url.scheme not in ("http", "https") or not url.netloc or not wish.name.strip():
+    secret = new_secret()
+    draft = drafted(parts, wish.name, wish.ehq_url, wish.ehq_credential, [{"secret": secret}])
+    draft = replace(
+        draft,
+        cm_credential=parts.vault.lock({"api_key": wish.cm_api_key}) if wish.cm_api_key else None,
+        cm_client_id=wish.cm_client_id,
+    )
+    found = parts.ehq(draft).check()
+    if wish.cm_api_key:
+        draft = choose_list(parts, draft, wish)
+    else:
+        draft = replace(draft, cm_list_id=wish.list_id, cm_list_name=wish.list_name)
+    keep(parts, draft)
+    return {
+        "connection": draft.id,
+        "webhook_url": webhook_url(parts, draft.id),
+        "webhook_secret": secret,
+        "list_id": draft.cm_list_id,
+        "state": draft.state,
+        "ehq": found,
+        "authorize_url": None if wish.cm_api_key else credentials.authorize_url(parts, draft.id),
+    }
+
+
+def drafted(
+    parts: Parts, name: str, ehq_url: str, ehq_credential: Mapping[str, str], secrets: Sequence[Mapping[str, Any]]
+) -> Connection:
+    """A connection to be, in state "setup", not stored yet. :raise Invalid: without a name or an address."""
+    name, ehq_url = " ".join(name.split()), ehq_url.strip()
+    try:
+        url = urlsplit(ehq_url)
+    except ValueError:  # such as http://[
+        url = urlsplit("")
+    if url.scheme not in ("http", "https") or not url.netloc or not name or not name.isprintable():
         raise Invalid(
             "A connection needs a name, and the address of the EHQ site.",
             remedy="For example --name Bayside --ehq-url https://haveyoursay.example.gov.au",
+            code="address",
         )
     now = time.time()
-    secret = new_secret()
-    connection_id = f"{slug(wish.name)}-{random.token_hex(3)}"
-    vault = parts.vault
-    draft = Connection(
+    connection_id = f"{slug(name)}-{random.token_hex(3)}"
+    return Connection(
         id=connection_id,
-        name=wish.name.strip()[:200],
+        name=name[:200],
         created_at=now,
-        ehq_url=wish.ehq_url.rstrip("/"),
-        ehq_credential=vault.lock(dict(wish.ehq_credential)),
-        cm_credential=vault.lock({"api_key": wish.cm_api_key}) if wish.cm_api_key else None,
+        ehq_url=ehq_url.rstrip("/"),
+        ehq_credential=parts.vault.lock(dict(ehq_credential)),
+        cm_credential=None,
         cm_token_expires_at=None,
-        cm_client_id=wish.cm_client_id,
+        cm_client_id=None,
         cm_list_id=None,
         cm_list_name=None,
-        webhook_secrets=vault.lock([{"secret": secret}]),
+        webhook_secrets=parts.vault.lock(list(secrets)),
         rules=Rules(),
         state="setup",
         problem=None,
@@ -60,23 +91,12 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
         remap_due=False,
         next_run_at=next_run(connection_id, Rules(), now),
     )
-    found = parts.ehq(draft).check()
-    if wish.cm_api_key:
-        draft = choose_list(parts, draft, wish)
-    else:
-        draft = replace(draft, cm_list_id=wish.list_id, cm_list_name=wish.list_name)
+
+
+def keep(parts: Parts, draft: Connection) -> None:
     with parts.database.write() as tx:
         values = {name: getattr(draft, name) for name in draft.__slots__}
         connections.add(tx, **{**values, "rules": draft.rules.model_dump(mode="json")})
-    return {
-        "connection": connection_id,
-        "webhook_url": webhook_url(parts, connection_id),
-        "webhook_secret": secret,
-        "list_id": draft.cm_list_id,
-        "state": draft.state,
-        "ehq": found,
-        "authorize_url": None if wish.cm_api_key else credentials.authorize_url(parts, connection_id),
-    }
 
 
 def configure(parts: Parts, connection: Connection, document: Mapping[str, Any]) -> Rules:

@@ -7,7 +7,7 @@ from typing import Any
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from relay.campaign_monitor import oauth
-from relay.campaign_monitor.oauth import Tokens
+from relay.campaign_monitor.oauth import Given, Tokens
 from relay.errors import Invalid, NeedsPerson
 from relay.store import connections, deliveries
 from relay.store.connections import Connection
@@ -44,37 +44,51 @@ def consent_url(parts: Parts, redirect_uri: str, state: str) -> str:
     )
 
 
-def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str) -> Connection:
-    """The connection after an operator agreed. :raise RelayError: when CM took no code, or has no such list."""
+def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str, *, draft: bool = False) -> Connection:
+    """The connection after an operator agreed. `draft`: someone sets it up step by step and has not chosen its list.
+
+    :raise RelayError: when CM took no code, gives no access, or has no such list; then nothing was changed, but that a
+        connection without a list keeps the access it was given.
+    """
     settings = parts.settings
-    tokens = oauth.exchange(
-        parts.session,
-        settings.campaign_monitor_oauth_url,
-        settings.campaign_monitor_client_id,
-        settings.campaign_monitor_client_secret,
-        redirect_uri,
-        code,
+    given = Given(
+        oauth.exchange(
+            parts.session,
+            settings.campaign_monitor_oauth_url,
+            settings.campaign_monitor_client_id,
+            settings.campaign_monitor_client_secret,
+            redirect_uri,
+            code,
+        )
     )
-    return connected(parts, parts.connection(connection_id), tokens)
+    connection = parts.connection(connection_id)
+    cm = parts.campaign_monitor(connection, given)
+    if connection.state != "setup":  # connected anew, perhaps as somebody else: the list stays the same
+        cm.list_details(connection.cm_list_id or "")
+    else:
+        cm.clients()
+    keep_tokens(parts, connection, given.tokens)
+    if connection.state != "setup":
+        resume(parts, connection)
+    elif not draft:
+        _take_list(parts, parts.connection(connection.id))
+    return parts.connection(connection.id)
 
 
-def connected(parts: Parts, connection: Connection, tokens: Tokens) -> Connection:
-    """The connection with an operator's tokens, and on its list: the one it had, or the one that was asked for."""
+def keep_tokens(parts: Parts, connection: Connection, tokens: Tokens) -> None:
     locked = parts.vault.lock({name: getattr(tokens, name) for name in tokens.__slots__})
     with parts.database.write() as tx:
         connections.change(tx, connection.id, cm_credential=locked, cm_token_expires_at=tokens.expires_at)
-    draft = parts.connection(connection.id)
-    if connection.state != "setup":  # connected anew, perhaps as somebody else: the list stays the same
-        parts.campaign_monitor(draft).list_details(draft.cm_list_id or "")
-        resume(parts, draft)
-        return parts.connection(draft.id)
+
+
+def _take_list(parts: Parts, draft: Connection) -> None:
+    """The list that was asked for when the connection was added; from then on it is on."""
     wish = Wish(draft.name, draft.ehq_url, {}, None, draft.cm_client_id, draft.cm_list_name, draft.cm_list_id)
     ready = choose_list(parts, draft, wish)
     with parts.database.write() as tx:
         names = ("cm_client_id", "cm_list_id", "cm_list_name", "state")
         connections.change(tx, draft.id, problem=None, **{name: getattr(ready, name) for name in names})
     parts.queue.ring(draft.id, always=True)
-    return parts.connection(draft.id)
 
 
 def resume(parts: Parts, connection: Connection) -> None:

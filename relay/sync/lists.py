@@ -1,12 +1,16 @@
 """Which list of Campaign Monitor a connection keeps: created under a free name, or adopted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from relay.errors import NeedsPerson, Refused
+from relay.campaign_monitor.shapes import Client, ListName
+from relay.errors import Invalid, NeedsPerson, Refused
 from relay.store import connections
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
+
+LONGEST_TITLE = 100
+"""Characters of a new list's name: more is no name that anyone could pick out in Campaign Monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,52 +29,73 @@ class Wish:
 def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:
     """`draft` with its client, and its list created or adopted."""
     cm = parts.campaign_monitor(draft)
-    clients = cm.clients()
-    chosen = [c for c in clients if c.id == draft.cm_client_id] if draft.cm_client_id else clients
+    client = the_client(cm.clients(), draft.cm_client_id).id
+    lists = cm.lists(client)
+    if wish.list_id:
+        adopted = adoptable(parts, draft, lists, wish.list_id)
+        list_id, title = adopted.id, adopted.name
+    else:
+        title = free_title(lists, wish.list_name or wish.name)
+        try:
+            list_id = cm.create_list(client, title)
+        except Refused as error:
+            raise NeedsPerson(
+                f"Campaign Monitor did not create the list: {error.message}", remedy=error.remedy, code=error.code
+            ) from None
+    return replace(draft, cm_client_id=client, cm_list_id=list_id, cm_list_name=title, state="on")
+
+
+def the_client(clients: Sequence[Client], wanted: str | None) -> Client:
+    """The one that is wanted, or the only one. :raise NeedsPerson: "client", naming those there are."""
+    chosen = [client for client in clients if client.id == wanted] if wanted else clients
     if len(chosen) != 1:
         names = "; ".join(f"{c.name} ({c.id})" for c in clients) or "none"
-        wrong = "is not one of this account's clients" if draft.cm_client_id else "must be chosen: there are several"
+        wrong = "is not one of this account's clients" if wanted else "must be chosen: there are several"
         raise NeedsPerson(
             f"The Campaign Monitor client {wrong}. There are: {names}.",
             remedy="Give its id with --cm-client-id.",
             code="client",
         )
-    client = chosen[0].id
-    lists = {item.id: item.name for item in cm.lists(client)}
-    if wish.list_id:
-        if wish.list_id not in lists:
-            raise NeedsPerson(
-                f"There is no list {wish.list_id!r} under this client.",
-                remedy="Look its id up in Campaign Monitor.",
-                code="101",
-            )
-        list_id, title = wish.list_id, lists[wish.list_id]
-        taken = next((c for c in _all(parts) if c.cm_list_id == list_id), None)
-        if taken is not None:
-            raise NeedsPerson(
-                f"The list {title!r} is kept by the connection {taken.id!r} already.",
-                remedy="Two connections would undo each other's work: choose another list.",
-                code="list-taken",
-            )
-    else:
-        title = " ".join((wish.list_name or wish.name).split())
-        same = next((i for i, name in lists.items() if name.casefold() == title.casefold()), None)
-        if same is not None:
-            raise NeedsPerson(
-                f"A list named {title!r} exists already ({same}).",
-                remedy=f"Choose another --list-name, or keep that list in step with --list-id {same}: "
-                "people whom the relay did not put there are left alone.",
-                code="250",
-            )
-        try:
-            list_id = cm.create_list(client, title)
-        except Refused as error:
-            raise NeedsPerson(
-                f"Campaign Monitor did not create the list: {error.message}", remedy=error.remedy
-            ) from None
-    return replace(draft, cm_client_id=client, cm_list_id=list_id, cm_list_name=title, state="on")
+    return chosen[0]
 
 
-def _all(parts: Parts) -> list[Connection]:
+def adoptable(parts: Parts, draft: Connection, lists: Sequence[ListName], list_id: str) -> ListName:
+    """:raise NeedsPerson: "101" when the client has no such list, "list-taken" when another connection keeps it."""
+    found = next((item for item in lists if item.id == list_id), None)
+    if found is None:
+        raise NeedsPerson(
+            f"There is no list {list_id!r} under this client.",
+            remedy="Look its id up in Campaign Monitor.",
+            code="101",
+        )
     with parts.database.read() as tx:
-        return connections.everyone(tx)
+        keepers = [c for c in connections.everyone(tx) if c.cm_list_id == list_id and c.id != draft.id]
+    if keepers:
+        raise NeedsPerson(
+            f"The list {found.name!r} is kept by the connection {keepers[0].id!r} already.",
+            remedy="Two connections would undo each other's work: choose another list.",
+            code="list-taken",
+        )
+    return found
+
+
+def free_title(lists: Sequence[ListName], title: str) -> str:
+    """`title` as it will be written. :raise Invalid: when it is none · NeedsPerson: "250" when it is taken."""
+    title = " ".join(title.split())
+    if not title or not title.isprintable():
+        raise Invalid("A list needs a name, of characters that can be seen.", remedy="Type one.", code="251")
+    if len(title) > LONGEST_TITLE:
+        raise Invalid(
+            f"This name has {len(title):,} characters; {LONGEST_TITLE} are enough for a list's name.",
+            remedy="Choose a shorter one.",
+            code="list-name",
+        )
+    same = next((item.id for item in lists if item.name.casefold() == title.casefold()), None)
+    if same is not None:
+        raise NeedsPerson(
+            f"A list named {title!r} exists already ({same}).",
+            remedy=f"Choose another --list-name, or keep that list in step with --list-id {same}: "
+            "people whom the relay did not put there are left alone.",
+            code="250",
+        )
+    return title

@@ -3,10 +3,12 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import requests
 
 from relay.campaign_monitor.client import CampaignMonitor
+from relay.campaign_monitor.oauth import TokenStore
 from relay.ehq.client import Ehq
 from relay.errors import NeedsPerson
 from relay.queue import Queue
@@ -18,6 +20,11 @@ from relay.store.meters import Meters
 from relay.store.secrets import Vault
 
 
+class ToCampaignMonitor(Protocol):
+    def __call__(self, connection: Connection, given: TokenStore | None = None) -> CampaignMonitor:
+        """A client with the connection's own credential, or with one that is only tried."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """`campaign_monitor` and `ehq` make a connection's client; `stopping` is set when the process is told to end."""
@@ -26,7 +33,7 @@ class Parts:
     database: Database
     vault: Vault
     queue: Queue
-    campaign_monitor: Callable[[Connection], CampaignMonitor]
+    campaign_monitor: ToCampaignMonitor
     ehq: Callable[[Connection], Ehq]
     session: requests.Session
     meters: Meters

@@ -14,6 +14,7 @@ import structlog
 from relay.campaign_monitor.shapes import STATES
 from relay.domain.decide import opted_out
 from relay.domain.mapping import BASE_FIELDS, differences
+from relay.domain.rules import fingerprint
 from relay.ehq.client import Cursor
 from relay.store import census, connections, deliveries, participants
 from relay.store import structure as tables
@@ -21,7 +22,7 @@ from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync import fields, segments
-from relay.sync.picture import Picture, learn
+from relay.sync.picture import Picture, Verdict, learn
 from relay.sync.prefetch import Prefetch
 from relay.sync.reading import COMPARED, NOT_KEPT, Reading
 from relay.sync.write import Visit
@@ -36,16 +37,20 @@ class Step(Reading):
 
     def take(self) -> str:
         """Advances the run; answers the phase it is in now, or "done"."""
+        self.counts.setdefault("began", {}).setdefault(self.run.phase, time.time())
         following = getattr(self, self.run.phase)()
         phase = following or self.run.phase
         if following:
             self.cursor = {}
+            self.counts["began"] = {**self.counts["began"], phase: time.time()}
         return str(phase)
 
     # The phases. Each answers the next one's name when it is through, or None to be called again.
 
     def fields(self) -> str | None:
         """The list is there, and its fields are as we think."""
+        if self.connection.cm_list_id is None:  # only a dry run comes here before the list is made
+            return "groups"
         cm = self.parts.campaign_monitor(self.connection)
         cm.list_details(self.connection.cm_list_id or "")
         picture = self.picture()
@@ -96,14 +101,18 @@ class Step(Reading):
 
     def campaign_monitor(self) -> str | None:
         """All five states of the list, and what CM holds of everyone."""
+        if self.connection.cm_list_id is None:
+            return "compare"
         cause = None if self.counts.get("first_run") else "changed by hand in CM"
         return "compare" if self._read_list(STATES, cause) else None
 
     def compare(self) -> str | None:
         """Everyone's two sides; the brake before anybody leaves for absence."""
         picture = self.picture()
-        if "last" not in self.cursor and not self.run.dry:
-            self._brake(picture)
+        if "last" not in self.cursor:
+            self.counts["rules"] = fingerprint(picture.rules)
+            if not self.run.dry:
+                self._brake(picture)
         last = self.cursor.get("last", 0)
         while True:
             with self.parts.database.write() as tx:
@@ -133,8 +142,11 @@ class Step(Reading):
         waits: dict[tuple[int, str], list[int]] = {}
         settled: list[Person] = []
         agreed: list[Person] = []
+        self.count("compared", len(people))
         for person in people:
             verdict = verdicts[person.id]
+            if self.run.dry:
+                self._tally(person, verdict)
             if person.refused_code and verdict.step == "nothing" and verdict.wanted:
                 self.count(f"refused_{person.refused_code}")
             if verdict.wanted and opted_out(person.held, person.record):
@@ -166,6 +178,19 @@ class Step(Reading):
             participants.change(tx, seen, removed_at=None)
             for (lane, cause), ids in waits.items():
                 participants.wait(tx, ids, lane, cause)
+
+    def _tally(self, person: Person, verdict: Verdict) -> None:
+        """Why people stay off the list, and how many answered each question; for whoever decides by a dry run."""
+        if verdict.wanted is None:
+            off = self.counts.setdefault("kept_off", {})
+            reason = verdict.reason or ""
+            off[reason] = off.get(reason, 0) + 1
+        elif verdict.step == "nothing":
+            self.count("unchanged")
+        if self.run.trigger != "change":
+            answered = self.counts.setdefault("answered", {})
+            for question in person.known.values.get("answers") or ():
+                answered[question] = answered.get(question, 0) + 1
 
     def _show(self, person: Person, verdict: Any, kind: str, cause: str) -> None:
         """A few examples of what a dry run would do; ids and names of fields only."""

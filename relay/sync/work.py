@@ -1,7 +1,7 @@
 """What a worker does when it is rung: one visit to a connection, or one step of a run; and what becomes of failures."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,7 +74,9 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
 
 def open_lanes(connection: Connection) -> tuple[int, ...]:
     """Who may be written just now. Leaving is never delayed: neither a pause nor waiting for a person stops it."""
-    if connection.cm_list_id is None or connection.cm_credential is None or connection.held(time.time()):
+    if connection.state == "setup" or connection.cm_list_id is None or connection.cm_credential is None:
+        return ()
+    if connection.held(time.time()):
         return ()
     return (LEAVING, LIVE) if connection.state == "on" else (LEAVING,)
 
@@ -217,12 +219,20 @@ def _finish(parts: Parts, run: Run, state: str, problem: Any) -> None:
 
 
 def start_run(
-    parts: Parts, connection_id: str, *, trigger: str, dry: bool = False, phase: str = "fields"
+    parts: Parts,
+    connection_id: str,
+    *,
+    trigger: str,
+    dry: bool = False,
+    phase: str = "fields",
+    counts: Mapping[str, Any] | None = None,
 ) -> tuple[Run, bool]:
     """A run of this connection, and whether it is new: one under way is joined, since two would read the same."""
     with parts.database.write() as tx:
         first = not any(run.state == "completed" for run in runs.latest(tx, connection_id, 50, dry=False))
-        run = runs.start(tx, connection_id, trigger, dry, phase, {"first_run": True} if first else {})
+        run = runs.start(
+            tx, connection_id, trigger, dry, phase, {**(counts or {}), **({"first_run": True} if first else {})}
+        )
         new = run is not None
         if run is None:
             run = runs.under_way(tx, connection_id)[0]

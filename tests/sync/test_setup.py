@@ -1,0 +1,187 @@
+"""Connecting step by step: each step is checked with the real system, and the draft can be left and taken up."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.domain.rules import fingerprint
+from relay.errors import Invalid, NeedsPerson, RelayError
+from relay.store import runs
+from relay.store.connections import Connection
+from relay.store.runs import Run
+from relay.sync import connect, hook, progress, setup, work
+from relay.sync.parts import Parts
+from tests.conftest import Relay, Remote, SimulatedCampaignMonitor, SimulatedEhq
+
+
+@pytest.fixture
+def drafted(parts: Parts, ehq: SimulatedEhq) -> Connection:
+    return setup.begin(parts, "Bayside", ehq.url, {"token": "sandbox"})[0]
+
+
+@pytest.fixture
+def keyed(parts: Parts, drafted: Connection) -> Connection:
+    """A draft with both systems, and no list yet."""
+    setup.give_key(parts, drafted, "sandbox")
+    return parts.connection(drafted.id)
+
+
+def step(parts: Parts, connection: Connection) -> str:
+    return setup.draft(parts, parts.connection(connection.id)).step
+
+
+def choices(parts: Parts, connection: Connection, **more: object) -> Run:
+    now = parts.connection(connection.id)
+    given = {"audience": "everyone", "left_out": (), "seen": fingerprint(now.rules), "time_zone": "UTC", **more}
+    return setup.choose(parts, now, **given)  # type: ignore[arg-type]
+
+
+def ended(parts: Parts, relay: Relay, run: Run) -> Run:
+    relay.work()
+    with parts.database.read() as tx:
+        found = runs.find(tx, run.id)
+    assert found is not None
+    assert found.state != "running"
+    return found
+
+
+def test_from_an_address_to_the_first_run(
+    parts: Parts, relay: Relay, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor, drafted: Connection
+) -> None:
+    assert step(parts, drafted) == "campaign-monitor"
+    setup.give_key(parts, drafted, "sandbox")
+    assert step(parts, drafted) == "list", "the only client is chosen"
+    setup.new_list(parts, parts.connection(drafted.id), "  Residents ")
+    assert step(parts, drafted) == "read"
+    read = ended(parts, relay, setup.read(parts, parts.connection(drafted.id)))
+    assert step(parts, drafted) == "answers"
+    assert max(read.counts["answered"].values()) <= 60
+    seen = ended(parts, relay, choices(parts, drafted))
+    assert step(parts, drafted) == "webhook"
+    belongs = {a["email"] for a in ehq.people().values() if a["subscribed"] and not a["blocked"]}
+    assert seen.counts["joins"] == len(belongs)
+    assert seen.counts["joins"] + sum(seen.counts["kept_off"].values()) == 60
+    assert cm.sandbox("lists.json")["lists"] == [], "nothing is made in Campaign Monitor before it is on"
+
+    first = setup.turn_on(parts, parts.connection(drafted.id))
+    assert setup.turn_on(parts, parts.connection(drafted.id)).id == first.id, "a second click joins"
+    assert ended(parts, relay, first).state == "completed"
+    assert cm.active("Residents") == {email.lower() for email in belongs}
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("", "251"), (" \u200b", "251"), ("x" * 5000, "list-name"), ("bayside  residents", "250")]
+)
+def test_a_list_needs_a_free_name_of_some_length(
+    parts: Parts, relay: Relay, ehq: SimulatedEhq, keyed: Connection, name: str, code: str
+) -> None:
+    relay.connect(ehq, "Other", list_name="Bayside Residents")
+    with pytest.raises(RelayError) as refused:
+        setup.new_list(parts, keyed, name)
+    assert refused.value.code == code
+    assert step(parts, keyed) == "list"
+
+
+def test_a_list_that_another_connection_keeps_is_not_adopted(
+    parts: Parts, relay: Relay, ehq: SimulatedEhq, keyed: Connection
+) -> None:
+    other = relay.connect(ehq, "Other")
+    with pytest.raises(NeedsPerson) as refused:
+        setup.adopt_list(parts, keyed, other.cm_list_id or "")
+    assert refused.value.code == "list-taken"
+
+
+def test_of_several_clients_one_is_chosen_and_another_log_in_gives_it_up(
+    parts: Parts, cm: SimulatedCampaignMonitor, drafted: Connection
+) -> None:
+    cm.faults(clients=3)
+    setup.give_key(parts, drafted, "sandbox")
+    assert step(parts, drafted) == "client"
+    third = setup.clients(parts, parts.connection(drafted.id))[2]
+    setup.choose_client(parts, parts.connection(drafted.id), third.id)
+    assert step(parts, drafted) == "list"
+    cm.faults(clients=2)
+    setup.give_key(parts, parts.connection(drafted.id), "sandbox")
+    assert step(parts, drafted) == "client"
+
+
+def test_a_credential_that_may_not_manage_lists_is_not_kept(
+    parts: Parts, cm: SimulatedCampaignMonitor, drafted: Connection
+) -> None:
+    cm.faults(code=60)
+    with pytest.raises(NeedsPerson):
+        setup.give_key(parts, drafted, "sandbox")
+    assert parts.connection(drafted.id).cm_credential is None
+
+
+def test_what_is_left_out_and_who_is_on_the_list_changes_what_would_happen(
+    parts: Parts, relay: Relay, ehq: SimulatedEhq, keyed: Connection
+) -> None:
+    setup.new_list(parts, keyed, "Residents")
+    read = ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
+    question = next(iter(read.counts["answered"]))
+    run = ended(parts, relay, choices(parts, keyed, audience="participants-activated", left_out=(question,)))
+    assert run.counts["joins"] < read.counts["joins"]
+    assert run.counts["ehq_read"] == 60, "what was read before still counts"
+    now = parts.connection(keyed.id)
+    assert (now.rules.fields_left_out, setup.audience_of(now.rules)) == ((question,), "participants-activated")
+    assert not setup.draft(parts, now).stale
+    connect.configure(parts, now, {})
+    assert setup.draft(parts, parts.connection(keyed.id)).stale
+
+
+def test_of_two_who_choose_at_once_the_second_is_told(parts: Parts, relay: Relay, keyed: Connection) -> None:
+    setup.new_list(parts, keyed, "Residents")
+    ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
+    seen = fingerprint(keyed.rules)
+    choices(parts, keyed, audience="participants", seen=seen)
+    with pytest.raises(Invalid) as refused:
+        choices(parts, keyed, audience="everyone", seen=seen)
+    assert refused.value.code == "changed"
+    assert setup.audience_of(parts.connection(keyed.id).rules) == "participants"
+
+
+def test_another_site_makes_forget_what_was_read(parts: Parts, relay: Relay, keyed: Connection) -> None:
+    setup.new_list(parts, keyed, "Residents")
+    ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
+    now = parts.connection(keyed.id)
+    setup.change_ehq(parts, now, "Bayside", now.ehq_url.replace("127.0.0.1", "localhost"), {"token": "sandbox"})
+    assert step(parts, keyed) == "read"
+    assert relay.status(keyed)["participants"] == 0
+
+
+def test_nothing_is_written_to_a_list_that_is_only_chosen(parts: Parts, keyed: Connection, cm: Remote) -> None:
+    other = parts.campaign_monitor(keyed).create_list(keyed.cm_client_id or "", "Old list")
+    setup.adopt_list(parts, keyed, other)
+    assert work.open_lanes(parts.connection(keyed.id)) == ()
+
+
+def test_the_webhook_secret_is_shown_once_and_a_double_click_shows_the_same(parts: Parts, keyed: Connection) -> None:
+    first = hook.make_secret(parts, keyed, 0)
+    assert hook.make_secret(parts, keyed, 0) == first
+    second = hook.make_secret(parts, keyed, 1)
+    assert second not in (None, first)
+    assert hook.make_secret(parts, keyed, 0) is None
+
+
+def test_a_stopped_run_goes_on_where_it_was(
+    parts: Parts, relay: Relay, connection: Connection, cm: SimulatedCampaignMonitor
+) -> None:
+    run, _ = work.start_run(parts, connection.id, trigger="person")
+    work.step(parts, run.id)  # "fields" is through
+    stopped = progress.stop(parts, connection)
+    assert stopped is not None
+    assert (stopped.state, stopped.phase) == ("stopped", "groups")
+    relay.work()
+    assert cm.active() == set()
+    assert progress.go_on(parts, stopped)
+    assert not progress.go_on(parts, stopped), "it is under way"
+    assert ended(parts, relay, stopped).state == "completed"
+    assert cm.active()
+
+
+def test_a_stopped_run_that_another_followed_stays_stopped(parts: Parts, relay: Relay, connection: Connection) -> None:
+    run, _ = work.start_run(parts, connection.id, trigger="person")
+    progress.stop(parts, connection)
+    assert relay.reconcile(connection).state == "completed"
+    assert not progress.go_on(parts, run)
