@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands
+from relay.cli import commands, decisions
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.wiring import wire
@@ -115,6 +115,7 @@ def parser() -> Parser:
     chosen.add_argument("--since")
     replay.add_argument("--dry-run", action="store_true", help="only say how many")
 
+    decisions.parsers(command, sub)
     command(sub, "rotate-keys", commands.rotate_keys, "Encrypt what is stored with the first of RELAY_ENCRYPTION_KEYS.")
     command(sub, "rebuild-queue", commands.rebuild_queue, "Ring again for everything that waits.")
     return top

@@ -90,20 +90,25 @@ def fingerprint(rules: Rules) -> str:
     return hashlib.sha256(orjson.dumps(rules.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+def told_to_leave(known: Known) -> str | None:
+    """EHQ's explicit word that they must not be on the list, in a sentence. No brake ever holds it (design rule 7)."""
+    if known.deleted:
+        return "EHQ deleted this account."
+    if known.values.get("subscribed") is False:
+        return "Unsubscribed in EHQ."
+    return "Blocked in EHQ." if known.values.get("blocked") else None
+
+
 def why_not(known: Known, rules: Rules, role: str) -> str | None:
     """Why this participant does not belong on the list, in a sentence; None when they do.
 
     `role` is the canonical role. Consent must be known: whoever EHQ never said is subscribed is not written to.
     """
     values = known.values
-    if known.deleted:
-        return "EHQ deleted this account."
+    if told := told_to_leave(known):
+        return told
     if not values.get("email"):
         return "EHQ has not told us an address yet."
-    if values.get("subscribed") is False:
-        return "Unsubscribed in EHQ."
-    if values.get("blocked"):
-        return "Blocked in EHQ."
     if values.get("subscribed") is None:
         return "EHQ has not said yet whether this person is subscribed."
     if role not in rules.audience.roles:

@@ -1,6 +1,7 @@
 """What a run asks about everybody: who was seen, who is missing, who would leave."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,7 +15,16 @@ _c = table.c
 
 def seen(tx: Tx, ids: Sequence[int], run_id: int, asked: float) -> None:
     """A page of this run listed them, asked for at `asked`; those who changed are saved besides."""
-    change(tx, ids, seen_run=run_id, absent_runs=0, gone=False, page_asked_at=asked)
+    change(tx, ids, seen_run=run_id, page_asked_at=asked, **there_again())
+
+
+def there_again() -> dict[str, Any]:
+    """New values for somebody of whom there is a sign of life: no brake holds them for their absence any more."""
+    return {
+        "absent_runs": 0,
+        "gone": False,
+        "brake_run": sa.case((_c.absent_runs > 0, sa.null()), else_=_c.brake_run),
+    }
 
 
 def count_absent(tx: Tx, connection_id: str, run_id: int) -> None:
@@ -26,22 +36,62 @@ def count_absent(tx: Tx, connection_id: str, run_id: int) -> None:
     )
 
 
-def would_leave_for_absence(tx: Tx, connection_id: str, runs: int) -> int:
-    query = sa.select(sa.func.count()).where(
-        _c.connection_id == connection_id,
-        _c.absent_runs >= runs,
-        ~_c.gone,
-        _c.put_at.is_not(None),
-        _c.cm_state == "Active",
-    )
+def distinct(tx: Tx, connection_id: str, run_id: int) -> int:
+    """How many different people this run saw in EHQ."""
+    query = sa.select(sa.func.count()).where(_c.connection_id == connection_id, _c.seen_run == run_id)
     return int(tx.execute(query).scalar_one())
 
 
-def let_go(tx: Tx, connection_id: str, runs: int) -> None:
-    """Those absent from so many complete runs in a row belong no more; the brake was asked before."""
+# The brake: `brake_run` is the run that first found that they would leave. 0: a person said that they stay.
+
+
+def hold(tx: Tx, ids: Sequence[int], run_id: int) -> None:
+    """This run would let them go: until it may, they stay. Whoever is held already stays held by the earlier run."""
+    change(tx, ids, brake_run=sa.func.coalesce(_c.brake_run, run_id))
+
+
+def held(tx: Tx, connection_id: str, up_to_run: int, absent_runs: int) -> tuple[int, int]:
+    """How many are held by this run or an earlier one: (absent from so many runs, the others)."""
+    absent = sa.func.count().filter(_c.absent_runs >= absent_runs)
+    query = sa.select(absent, sa.func.count().filter(_c.absent_runs < absent_runs)).where(
+        _c.connection_id == connection_id, _c.brake_run.between(1, up_to_run)
+    )
+    missing, others = tx.execute(query).one()
+    return int(missing), int(others)
+
+
+def held_people(tx: Tx, connection_id: str, up_to_run: int, limit: int) -> list[Person]:
+    """Some of those, locked until the transaction ends."""
+    query = select(connection_id).where(_c.brake_run.between(1, up_to_run)).order_by(_c.id).limit(limit)
+    return people(tx, query.with_for_update())
+
+
+def let_go(tx: Tx, some: Sequence[Person], absent_runs: int) -> None:
+    """The brake holds them no more; those absent from so many complete runs in a row belong no more."""
+    change(tx, [person.id for person in some], brake_run=None)
+    gone = [person.id for person in some if person.absent_runs >= absent_runs]
+    change(tx, gone, gone=True, revision=_c.revision + 1)
+
+
+def keep(tx: Tx, some: Sequence[Person], absent_runs: int) -> None:
+    """A person said that they stay: the absent until as many more complete runs miss them, the others for good."""
+    absent = [person.id for person in some if person.absent_runs >= absent_runs]
+    change(tx, absent, brake_run=None, absent_runs=0)
+    change(tx, [person.id for person in some if person.absent_runs < absent_runs], brake_run=0)
+
+
+def ask_anew(tx: Tx, connection_id: str) -> None:
+    """A person changed the rules: whoever is outside them leaves now, whatever was held or kept before."""
+    mine = (_c.connection_id == connection_id, _c.brake_run.is_not(None))
+    tx.execute(sa.update(table).where(*mine).values(brake_run=None))
+
+
+def absent_elsewhere(tx: Tx, connection_id: str, runs: int) -> None:
+    """Those absent from so many complete runs in a row whom we do not have on the list: no brake needs to ask."""
+    on_list = _c.put_at.is_not(None) & (_c.cm_state == "Active")
     tx.execute(
         sa.update(table)
-        .where(_c.connection_id == connection_id, _c.absent_runs >= runs, ~_c.gone)
+        .where(_c.connection_id == connection_id, _c.absent_runs >= runs, ~_c.gone, ~sa.func.coalesce(on_list, False))
         .values(gone=True, revision=_c.revision + 1)
     )
 

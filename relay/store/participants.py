@@ -123,8 +123,9 @@ def change(tx: Tx, ids: Sequence[int], **values: Any) -> None:
         tx.execute(sa.update(table).where(among(tx, _c.id, ids)).values(**values))
 
 
-def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None) -> None:
-    """They differ now. Whoever waits already keeps their place, or gets the better lane of the two."""
+def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None, run_id: int | None = None) -> None:
+    """They differ now. Whoever waits already keeps their place, or gets the better lane of the two. `run_id` is the
+    run that found it, if one did: what is written then counts as its repair, whoever writes it."""
     better = sa.case((_c.waiting_since.is_(None), lane), (_c.lane > lane, lane), else_=_c.lane)
     change(
         tx,
@@ -132,6 +133,7 @@ def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None) -> Non
         waiting_since=sa.func.coalesce(_c.waiting_since, time.time()),
         lane=better,
         cause=sa.func.coalesce(_c.cause, cause),
+        **({} if run_id is None else {"cause_run": run_id}),
     )
 
 

@@ -38,6 +38,8 @@ class Person:
     held_until: float | None
     held_times: int
     cause: str | None
+    cause_run: int | None
+    brake_run: int | None
     put_at: float | None
     removed_at: float | None
     cm_written_at: float | None
@@ -72,6 +74,8 @@ def _read(row: Any) -> Person:
         held_until=row.held_until,
         held_times=row.held_times,
         cause=row.cause,
+        cause_run=row.cause_run,
+        brake_run=row.brake_run,
         put_at=row.put_at,
         removed_at=row.removed_at,
         cm_written_at=row.cm_written_at,

@@ -26,6 +26,8 @@ class Run:
     stepped_at: float
     finished_at: float | None
     problem: Mapping[str, Any] | None
+    decision: Mapping[str, Any] | None
+    """{"brake": "approved" or "rejected", "brake_at", "let_go": people, "undone_at"}, as far as a person decided."""
 
 
 def start(tx: Tx, connection_id: str, trigger: str, dry: bool, phase: str, counts: Mapping[str, Any]) -> Run | None:
@@ -67,6 +69,20 @@ def latest(tx: Tx, connection_id: str, limit: int = 1, *, dry: bool | None = Non
     if dry is not None:
         query = query.where(runs.c.dry == dry)
     return [Run(**row) for row in tx.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()]
+
+
+def latest_braked(tx: Tx, connection_id: str) -> Run | None:
+    query = sa.select(runs).where(runs.c.connection_id == connection_id, runs.c.state == "braked")
+    row = tx.execute(query.order_by(runs.c.id.desc()).limit(1)).mappings().first()
+    return Run(**row) if row else None
+
+
+def decide(tx: Tx, run_id: int, decision: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Adds what a person decided. What was decided before stands; answers all that stands now."""
+    query = sa.select(runs.c.decision).where(runs.c.id == run_id).with_for_update()
+    stands = {**decision, **(tx.execute(query).scalar_one() or {})}
+    tx.execute(sa.update(runs).where(runs.c.id == run_id).values(decision=stands))
+    return stands
 
 
 def step(tx: Tx, run_id: int, phase: str, cursor: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
@@ -122,6 +138,21 @@ def history(tx: Tx, participant_id: int, limit: int = 100) -> list[Mapping[str, 
 def drift(tx: Tx, run_id: int, limit: int = 1000) -> list[Mapping[str, Any]]:
     query = sa.select(changes).where(changes.c.run_id == run_id).order_by(changes.c.id).limit(limit)
     return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def removed(tx: Tx, run_id: int, after: int, limit: int) -> tuple[list[int], int | None]:
+    """Participants whom this run took off the list and nothing since took off again, page by page: (our ids, the next
+    `after`, None at the end). Who was not there any more, or whose address was another's by then, was not taken off."""
+    later = changes.alias()
+    again = sa.exists().where(
+        later.c.participant_id == changes.c.participant_id, later.c.what == "left", later.c.id > changes.c.id
+    )
+    query = sa.select(changes.c.id, changes.c.participant_id, changes.c.detail).where(
+        changes.c.run_id == run_id, changes.c.what == "left", changes.c.id > after, ~again
+    )
+    rows = tx.execute(query.order_by(changes.c.id).limit(limit)).all()
+    ids = [row.participant_id for row in rows if not {"found", "address"} & set(row.detail or ())]
+    return ids, rows[-1].id if len(rows) == limit else None
 
 
 def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:

@@ -65,6 +65,8 @@ participants = sa.Table(
     sa.Column("held_until", Time),
     sa.Column("held_times", sa.Integer, nullable=False, server_default="0"),
     sa.Column("cause", sa.Text, comment="why a run found them different"),
+    sa.Column("cause_run", Id, comment="and which run"),
+    sa.Column("brake_run", Id, comment="the run whose brake holds them on the list; 0: a person said that they stay"),
     sa.UniqueConstraint("connection_id", "ehq_id"),
 )
 sa.Index("participants_email", participants.c.connection_id, participants.c.email)
@@ -77,6 +79,15 @@ sa.Index(
     participants.c.waiting_since,
     postgresql_where=_waiting,
     sqlite_where=_waiting,
+)
+
+_held = participants.c.brake_run.is_not(None)
+sa.Index(
+    "participants_held",
+    participants.c.connection_id,
+    participants.c.brake_run,
+    postgresql_where=_held,
+    sqlite_where=_held,
 )
 
 deliveries = sa.Table(
@@ -153,6 +164,7 @@ runs = sa.Table(
     sa.Column("stepped_at", Time, nullable=False),
     sa.Column("finished_at", Time),
     sa.Column("problem", sa.JSON),
+    sa.Column("decision", sa.JSON, comment="what a person decided about it: the brake, an undo"),
 )
 _running = runs.c.state == "running"
 sa.Index("runs_one_at_a_time", runs.c.connection_id, unique=True, postgresql_where=_running, sqlite_where=_running)

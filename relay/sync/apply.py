@@ -12,7 +12,7 @@ from relay.domain.participant import Event, Patch
 from relay.domain.version import Heard
 from relay.ehq.events import Unreadable, read_event
 from relay.errors import RelayError
-from relay.store import connections, deliveries, participants, runs, structure
+from relay.store import census, connections, deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.deliveries import Delivery
@@ -117,7 +117,7 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     participants.save_known(tx, changed)
     # News of somebody is a sign of life; what was heard before is none.
     back = [p.id for i, p in people.items() if known[i] != p.known and (p.gone or p.absent_runs)]
-    participants.change(tx, back, gone=False, absent_runs=0)
+    participants.change(tx, back, **census.there_again())
     compare(tx, Picture.load(tx, connection) if changed else picture, [i for i, _ in changed] + back, people.values())
 
 

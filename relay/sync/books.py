@@ -26,7 +26,6 @@ class Books:
     parts: Parts
     connection: Connection
     lease: Lease
-    run_id: int | None = None
     cm: CampaignMonitor = field(init=False)
     picture: Picture = field(init=False)
 
@@ -78,7 +77,7 @@ class Books:
             "participant_id": person.id,
             "what": what,
             "detail": detail,
-            "run_id": self.run_id if person.cause else None,
+            "run_id": person.cause_run if person.cause else None,
             "cause": person.cause,
         }
 

@@ -100,6 +100,8 @@ def summary(one: Person, verdict: Verdict) -> str:
     if verdict.reason:
         if on_list and verdict.step == "leave":
             return f"Leaving the list ({ago or 'with the next look'}): {verdict.reason}"
+        if on_list and one.brake_run is not None:
+            return f"On the list. {verdict.reason}"
         if on_list:
             return f"On the list, though not through the relay, which leaves them alone. {verdict.reason}"
         return f"Not on the list. {verdict.reason}"

@@ -12,7 +12,7 @@ from relay.domain import values
 from relay.domain.decide import Step, decide
 from relay.domain.mapping import BASE_FIELDS, Held, Mapper, Target, Wanted, mapper, wanted
 from relay.domain.participant import Question
-from relay.domain.rules import why_not
+from relay.domain.rules import told_to_leave, why_not
 from relay.ehq.dialect import Dialect, dialect
 from relay.store import participants, structure
 from relay.store.connections import Connection
@@ -21,6 +21,8 @@ from relay.store.person import Person, lower
 from relay.store.structure import Field, Group
 
 log = structlog.get_logger()
+HELD = "The brake keeps them on the list until a person decides."
+KEPT = "Somebody decided that they stay on the list all the same."
 ABSENT = "Two complete runs in a row did not find them in EHQ."
 
 
@@ -79,6 +81,10 @@ class Picture:
             return ABSENT
         return why_not(person.known, self.rules, self.role(person.known.values))
 
+    def outside(self, person: Person) -> bool:
+        """Whether they do not belong, and neither EHQ's explicit word nor absence is why."""
+        return not person.gone and told_to_leave(person.known) is None and self.reason(person) is not None
+
     def judge(self, tx: Tx, people: Sequence[Person]) -> dict[int, Verdict]:
         """By our id. Of several participants with one address the newest registration holds it (design rule 5)."""
         addresses = {person.email for person in people if person.email}
@@ -97,7 +103,10 @@ class Picture:
                 log.exception("person not understood", connection=self.connection.id, participant=person.id)
                 verdicts[person.id] = Verdict(None, "The relay failed on their answers; please report it.", "nothing")
                 continue
-            verdicts[person.id] = Verdict(want, reason, decide(want, person.held, person.record))
+            step = decide(want, person.held, person.record)
+            if step == "leave" and person.brake_run is not None and self.outside(person):
+                reason, step = f"{reason} {HELD if person.brake_run else KEPT}", "nothing"
+            verdicts[person.id] = Verdict(want, reason, step)
         return verdicts
 
     def _holders(self, people: Iterable[Person], shared: Collection[str]) -> dict[str, str]:

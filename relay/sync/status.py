@@ -7,12 +7,13 @@ from typing import Any
 from relay.store import deliveries, participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
+from relay.sync import brake
 from relay.sync.parts import Parts
 
 
 def report(parts: Parts, connection: Connection) -> dict[str, Any]:
     """{"connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused": {code: n},
-    "quarantined", "on_list", "opted_out", "problem", "last_run", "next_run", "last_delivery_at"}.
+    "quarantined", "on_list", "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at"}.
 
     `waiting` counts people who differ and deliveries not applied yet; times are epoch seconds.
     """
@@ -23,6 +24,7 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
         oldest = [people["oldest_waiting"], deliveries.oldest_waiting(tx, connection.id)]
         last = runs.latest(tx, connection.id)
         last_delivery = deliveries.last_received(tx, connection.id)
+    braked = brake.waiting(parts, connection)
     since = min((at for at in oldest if at is not None), default=None)
     return {
         "connection": connection.id,
@@ -36,6 +38,7 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
         "on_list": people["on_list"],
         "opted_out": people["opted_out"],
         "problem": connection.problem,
+        "brake": braked,
         "last_run": run_report(last[0]) if last else None,
         "next_run": connection.next_run_at,
         "last_delivery_at": last_delivery,
@@ -53,6 +56,7 @@ def run_report(run: Run) -> dict[str, Any]:
         "started_at": run.started_at,
         "finished_at": run.finished_at,
         "problem": run.problem,
+        "decision": run.decision,
     }
 
 

@@ -13,7 +13,7 @@ from relay.store.connections import Connection
 from relay.store.leases import Lease, Lost, claim
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
-from relay.sync import groups
+from relay.sync import brake, groups
 from relay.sync.apply import apply_waiting
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
@@ -166,10 +166,11 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
         runs.step(tx, run.id, phase, taking.cursor, taking.counts)
     if phase != "done":
         return True
-    if braked := taking.counts.get("braked"):
+    if taking.counts.get("braked") and not run.dry:
         problem = {
-            "message": f"{braked} people are missing from EHQ, more than the brake lets go at once. None was removed.",
-            "remedy": "Look whether EHQ shows them. If they are really gone, raise the brake and run again.",
+            "message": brake.words(taking.counts),
+            "remedy": "Look what EHQ shows of them, then decide: `relay brake C --approve` lets exactly these go, "
+            "`relay brake C --reject` keeps them.",
             "code": "brake",
         }
         _finish(parts, run, "braked", problem)

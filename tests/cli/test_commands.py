@@ -17,7 +17,7 @@ from tests.web.test_webhooks import closed_port
 ADD = ("connection", "add", "--name", "Bayside", "--ehq-token", "sandbox", "--cm-api-key", "sandbox")
 STATUS = {
     "connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused", "quarantined", "on_list",
-    "opted_out", "problem", "last_run", "next_run", "last_delivery_at",
+    "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at",
 }  # fmt: skip
 
 

@@ -68,24 +68,6 @@ def test_an_old_delivery_taken_again_does_not_bring_back_who_is_gone(live: Live)
     assert live.state(email) == "Deleted"
 
 
-def test_the_brake_stops_a_run_that_would_let_too_many_go_and_says_so(live: Live) -> None:
-    connect.configure(live.relay.parts, live.connection, {"brake": {"people": 2, "percent": 0}})
-    gone = vanish(live, 0, 1, 2)
-    (still, opted_out) = live.ehq.someone(0)
-    assert live.run().state == "completed"
-    live.ehq.act("unsubscribe", id=still, silent=True)
-    run = live.run()
-    assert run.state == "braked"
-    assert run.problem is not None
-    assert run.problem["message"].startswith("3 people are missing")
-    assert {live.state(email) for email in gone} == {"Active"}
-    assert live.state(opted_out) == "Deleted", "explicit opt-outs are not held"
-    assert live.run().state == "braked"
-    connect.configure(live.relay.parts, live.connection, {"brake": {"people": 3, "percent": 0}})
-    assert live.run().state == "completed"
-    assert {live.state(email) for email in gone} == {"Deleted"}
-
-
 @pytest.mark.parametrize(
     ("faults", "says"),
     [
