@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -32,6 +33,8 @@ from relay.wiring import wire
 from sandbox.server import Server
 
 KEY = "YSBrZXkgZm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzISE="
+NOWHERE = "http://127.0.0.1:9"
+"""Where nothing listens: Campaign Monitor's notices reach only who asks for them (`told`)."""
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
 
 
@@ -248,6 +251,7 @@ def settings(database_url: str, redis_url: str, cm: SimulatedCampaignMonitor, tm
             "REDIS_URL": redis_url,
             "SECRET_KEY": "a secret of sufficient length",
             "RELAY_ENCRYPTION_KEYS": KEY,
+            "RELAY_BASE_URL": NOWHERE,
             "CAMPAIGN_MONITOR_API_URL": f"{cm.url}/api/v3.3",
             "CAMPAIGN_MONITOR_OAUTH_URL": f"{cm.url}/oauth",
             "CAMPAIGN_MONITOR_CLIENT_ID": "sandbox",
@@ -329,6 +333,22 @@ def live(
     """Bayside after its first run, with webhooks coming in."""
     door(synced)
     return Live(relay, synced, ehq, cm)
+
+
+@pytest.fixture
+def told(parts: Parts, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor) -> Iterator[Live]:
+    """Bayside after its first run, reached by EHQ's webhooks and by Campaign Monitor's."""
+    from relay.web import create_app
+
+    apps: list[Any] = []
+    with Server(lambda environ, start: apps[0](environ, start)) as server:
+        settings = parts.settings.model_copy(update={"relay_base_url": server.url})
+        relay = Relay(replace(parts, settings=settings))
+        apps.append(create_app(relay.parts))
+        connection = relay.connect(ehq)
+        ehq.send_to(f"{server.url}/webhooks/ehq/{connection.id}", relay.secret)
+        assert relay.reconcile(connection).state == "completed"
+        yield Live(relay, connection, ehq, cm)
 
 
 @pytest.fixture

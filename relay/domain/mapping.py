@@ -118,6 +118,13 @@ def differences(wanted: Wanted, held: Held) -> list[str]:
     return sources
 
 
+def alike(one: Held, other: Held) -> bool:
+    """Whether a read says what we knew. Of those who left, only the state is of interest, and only that is kept."""
+    if one.email != other.email or one.state != other.state:
+        return False
+    return one.state != "Active" or (one.name or "", one.fields) == (other.name or "", other.fields)
+
+
 def _raw(source: str, known: Known, answers: Mapping[str, Any], mapper: Mapper) -> Any:
     values = known.values
     if source.startswith("answer:"):

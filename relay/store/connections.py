@@ -36,6 +36,8 @@ class Connection:
     segments_due: bool
     remap_due: bool
     next_run_at: float | None
+    cm_hook: str | None = None
+    cm_hook_problem: Mapping[str, Any] | None = None
 
     @property
     def writable(self) -> bool:

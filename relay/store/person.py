@@ -60,7 +60,7 @@ def _read(row: Any) -> Person:
     return Person(
         id=row.id,
         known=Known(row.ehq_id, row.values, heard, page),
-        held=Held(row.cm_email, row.cm_state, row.cm_name, _held_fields(row.cm_fields)),
+        held=held(row),
         record=Record(row.put_at is not None, row.removed_at is not None, row.refused_for),
         waiting_since=row.waiting_since,
         lane=row.lane,
@@ -80,6 +80,10 @@ def _read(row: Any) -> Person:
         removed_at=row.removed_at,
         cm_written_at=row.cm_written_at,
     )
+
+
+def held(row: Any) -> Held:
+    return Held(row.cm_email, row.cm_state, row.cm_name, _held_fields(row.cm_fields))
 
 
 def _held_fields(stored: Mapping[str, Any]) -> dict[str, Any]:

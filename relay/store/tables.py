@@ -29,6 +29,10 @@ connections = sa.Table(
     sa.Column("segments_due", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("remap_due", sa.Boolean, nullable=False, server_default=sa.false(), comment="compare everybody again"),
     sa.Column("next_run_at", Time),
+    sa.Column(
+        "cm_hook", sa.Text, comment="encrypted; the token in the address CM notifies, and CM's id of the webhook"
+    ),
+    sa.Column("cm_hook_problem", sa.JSON, comment="message, remedy, code and since, while CM cannot notify us"),
 )
 
 participants = sa.Table(
@@ -67,6 +71,8 @@ participants = sa.Table(
     sa.Column("cause", sa.Text, comment="why a run found them different"),
     sa.Column("cause_run", Id, comment="and which run"),
     sa.Column("brake_run", Id, comment="the run whose brake holds them on the list; 0: a person said that they stay"),
+    sa.Column("cm_hinted_at", Time, comment="CM told of a change about them: they are to be read there"),
+    sa.Column("cm_moved_to", sa.Text, comment="lower case; where CM told that they are now"),
     sa.UniqueConstraint("connection_id", "ehq_id"),
 )
 sa.Index("participants_email", participants.c.connection_id, participants.c.email)
@@ -79,6 +85,14 @@ sa.Index(
     participants.c.waiting_since,
     postgresql_where=_waiting,
     sqlite_where=_waiting,
+)
+_hinted = participants.c.cm_hinted_at.is_not(None)
+sa.Index(
+    "participants_hinted",
+    participants.c.connection_id,
+    participants.c.cm_hinted_at,
+    postgresql_where=_hinted,
+    sqlite_where=_hinted,
 )
 
 _held = participants.c.brake_run.is_not(None)

@@ -132,7 +132,7 @@ def _hear(item: Taken, known: dict[str, Known], picture: Picture) -> None:
             known[member] = hear_membership(known[member], event.group.id, joined, item.said)
 
 
-def compare(tx: Tx, picture: Picture, ids: Sequence[int], before: Iterable[Person]) -> None:
+def compare(tx: Tx, picture: Picture, ids: Sequence[int], before: Iterable[Person], cause: str | None = None) -> None:
     """Who of `ids`, or of those who share an address with them, differs from CM now begins to wait."""
     addresses = {person.email for person in before if person.email}
     touched = {p.id: p for p in participants.by_our_ids(tx, picture.connection.id, ids)}
@@ -140,7 +140,7 @@ def compare(tx: Tx, picture: Picture, ids: Sequence[int], before: Iterable[Perso
     everyone = {p.id: p for p in participants.by_emails(tx, picture.connection.id, addresses)} | touched
     steps = {i: verdict.step for i, verdict in picture.judge(tx, list(everyone.values())).items()}
     participants.wait(tx, [i for i, step in steps.items() if step == "leave"], LEAVING)
-    participants.wait(tx, [i for i, step in steps.items() if step not in ("leave", "nothing")], LIVE)
+    participants.wait(tx, [i for i, step in steps.items() if step not in ("leave", "nothing")], LIVE, cause)
     participants.settle(tx, [p for i, p in everyone.items() if steps[i] == "nothing" and p.waiting_since])
 
 

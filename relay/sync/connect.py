@@ -16,7 +16,7 @@ from relay.ehq.dialect import dialect
 from relay.errors import Invalid
 from relay.store import connections, runs
 from relay.store.connections import Connection
-from relay.sync import credentials
+from relay.sync import credentials, hooks
 from relay.sync.lists import Wish, choose_list
 from relay.sync.parts import Parts
 
@@ -133,10 +133,16 @@ def rotate_secret(parts: Parts, connection: Connection) -> dict[str, Any]:
 
 
 def remove(parts: Parts, connection: Connection) -> dict[str, Any]:
-    """Forgets the connection and everyone in it. The list in Campaign Monitor stays as it is."""
+    """Forgets the connection and everyone in it. The list in Campaign Monitor stays as it is, but for its webhook."""
+    webhook = hooks.remove(parts, connection)
     with parts.database.write() as tx:
         runs.remove_connection(tx, connection.id)
-    return {"connection": connection.id, "removed": True, "list_id": connection.cm_list_id}
+    return {
+        "connection": connection.id,
+        "removed": True,
+        "list_id": connection.cm_list_id,
+        "campaign_monitor_webhook": webhook,
+    }
 
 
 def webhook_url(parts: Parts, connection_id: str) -> str:

@@ -132,7 +132,7 @@ def reconnect(
 
 def rotate_keys(parts: Parts) -> dict[str, int]:
     """Everything stored under an older encryption key, encrypted with the first one; then the old can be dropped."""
-    names = ("ehq_credential", "cm_credential", "webhook_secrets")
+    names = ("ehq_credential", "cm_credential", "webhook_secrets", "cm_hook")
     with parts.database.write() as tx:
         everyone = connections.everyone(tx)
         for connection in everyone:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.campaign_monitor.shapes import STATES
-from relay.domain.mapping import Held, differences
+from relay.domain.mapping import Held, alike, differences
 from relay.domain.merge import Known, see
 from relay.domain.version import Page
 from relay.errors import Incomplete
@@ -145,7 +145,7 @@ class Reading:
             found = [
                 (person, there[address])
                 for address, person in matched.items()
-                if not _same(there[address], person.held) and (person.cm_written_at or 0.0) < asked
+                if not alike(there[address], person.held) and (person.cm_written_at or 0.0) < asked
             ]
             participants.read_back(tx, [(person.id, held) for person, held in found], cause)
             participants.change(tx, [person.id for person in matched.values()], cm_seen_run=self.run.id)
@@ -185,13 +185,6 @@ class Reading:
             if not gone:
                 return
             last = gone[-1].id
-
-
-def _same(one: Held, other: Held) -> bool:
-    """Whether a read says what we knew. Of those who left, only the state is of interest, and only that is kept."""
-    if one.email != other.email or one.state != other.state:
-        return False
-    return one.state != "Active" or (one.name or "", one.fields) == (other.name or "", other.fields)
 
 
 def _cause(person: Person, now: Mapping[str, Any]) -> str:

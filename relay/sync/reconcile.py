@@ -16,19 +16,22 @@ from relay.domain.decide import opted_out
 from relay.domain.mapping import BASE_FIELDS, differences
 from relay.domain.rules import fingerprint
 from relay.ehq.client import Cursor
-from relay.store import census, connections, deliveries, participants, runs
+from relay.store import census, connections, deliveries, hints, participants, runs
 from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
-from relay.sync import fields, segments
+from relay.sync import fields, hooks, segments
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
+from relay.sync.hints import BY_HAND
 from relay.sync.picture import Picture, Verdict, learn
 from relay.sync.prefetch import Prefetch
 from relay.sync.reading import COMPARED, NOT_KEPT, Reading
 from relay.sync.write import Visit
 
 FIRST_PHASE = "fields"
+CLOCKS_S = 60.0
+"""How far our own machines' clocks may be apart."""
 log = structlog.get_logger()
 
 
@@ -59,6 +62,7 @@ class Step(Reading):
                 learn(tx, picture, (), {})
             picture = fields.refresh(self.parts, cm, self.picture())
             with self.claim_list() as lease:
+                hooks.keep(self.parts, self.connection, lease)
                 fields.make(self.parts, cm, lease, picture, {source: set() for source in BASE_FIELDS})
         return "groups"
 
@@ -103,8 +107,13 @@ class Step(Reading):
         """All five states of the list, and what CM holds of everyone."""
         if self.connection.cm_list_id is None:
             return "compare"
-        cause = None if self.counts.get("first_run") else "changed by hand in CM"
-        return "compare" if self._read_list(STATES, cause) else None
+        cause = None if self.counts.get("first_run") else BY_HAND
+        if not self._read_list(STATES, cause):
+            return None
+        if not self.run.dry:
+            with self.parts.database.write() as tx:
+                hints.taken_before(tx, self.connection.id, self.counts["began"]["campaign_monitor"] - CLOCKS_S)
+        return "compare"
 
     def compare(self) -> str | None:
         """Everyone's two sides; the brake before anybody leaves for absence."""
@@ -267,6 +276,8 @@ class Step(Reading):
     def segments(self) -> str | None:
         cm = self.parts.campaign_monitor(self.connection)
         with self.claim_list() as lease:
+            if (self.connection.cm_hook_problem or {}).get("passing"):
+                hooks.keep(self.parts, self.connection, lease)
             picture = segments.make(self.parts, cm, lease, self.picture(), everyone=True)
         with self.parts.database.write() as tx:
             connections.change(tx, self.connection.id, segments_due=False)

@@ -13,7 +13,8 @@ from relay.sync.parts import Parts
 
 def report(parts: Parts, connection: Connection) -> dict[str, Any]:
     """{"connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused": {code: n},
-    "quarantined", "on_list", "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at"}.
+    "quarantined", "on_list", "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at",
+    "campaign_monitor_webhook": {"state": on, off or none yet, "problem"}}.
 
     `waiting` counts people who differ and deliveries not applied yet; times are epoch seconds.
     """
@@ -42,6 +43,10 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
         "last_run": run_report(last[0]) if last else None,
         "next_run": connection.next_run_at,
         "last_delivery_at": last_delivery,
+        "campaign_monitor_webhook": {
+            "state": "off" if connection.cm_hook_problem else "on" if connection.cm_hook else "none yet",
+            "problem": connection.cm_hook_problem,
+        },
     }
 
 

@@ -1,7 +1,7 @@
 """What a worker does when it is rung: one visit to a connection, or one step of a run; and what becomes of failures."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,11 +9,12 @@ import structlog
 
 from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, deliveries, participants, runs
+from relay.store import hints as hinted
 from relay.store.connections import Connection
 from relay.store.leases import Lease, Lost, claim
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
-from relay.sync import brake, groups
+from relay.sync import brake, groups, hints
 from relay.sync.apply import apply_waiting
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
@@ -58,18 +59,28 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
         applied = apply_waiting(parts, connection)
         lanes = open_lanes(connection)
         written = Visit(parts, connection, lease).write(lanes) if lanes else 0
-        if not applied and not written and LIVE in lanes:
+        again = _hinted(parts, connection, lease, lanes)
+        if not applied and not written and not again and LIVE in lanes:
             with parts.database.read() as tx:
                 fresh = connections.find(tx, connection_id)
                 picture = Picture.load(tx, connection)
             if fresh and fresh.segments_due:
                 groups.due_segments(parts, parts.campaign_monitor(connection), lease, picture)
-        return bool(applied or written)
+        return bool(applied or written or again)
     except Lost:
         return False
     except RelayError as error:
         failed(parts, connection, error)
         return False
+
+
+def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
+    """Reads again some of those about whom CM sent word; when there are very many, a run reads the list by pages."""
+    if not lanes:
+        return 0
+    if LIVE in lanes and hints.crowded(parts, connection):
+        start_run(parts, connection.id, trigger="change", phase="campaign_monitor")
+    return hints.read_again(parts, connection, parts.campaign_monitor(connection), lease)
 
 
 def open_lanes(connection: Connection) -> tuple[int, ...]:
@@ -90,7 +101,11 @@ def waits(parts: Parts, connection_id: str) -> bool:
         lanes = open_lanes(connection)
         return deliveries.any_waiting(tx, connection_id) or bool(
             lanes
-            and (participants.any_waiting(tx, connection_id, lanes) or (connection.segments_due and LIVE in lanes))
+            and (
+                participants.any_waiting(tx, connection_id, lanes)
+                or hinted.more_than(tx, connection_id, 0)
+                or (connection.segments_due and LIVE in lanes)
+            )
         )
 
 

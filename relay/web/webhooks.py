@@ -10,10 +10,14 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from relay.errors import Invalid, RelayError
 from relay.store.database import Unavailable
+from relay.sync import hints, hooks
+from relay.sync.parts import Parts
 from relay.sync.receive import NotGenuine, Receiver, UnknownConnection
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 LARGEST_BODY = 256 * 1024
+LARGEST_NOTICE = 8 * 1024 * 1024
+"""Of CM's posts, which hold up to 1,000 people with their answers; one cannot be told to come in parts."""
 JSON_TYPES = ("application/json", "application/vnd.api+json")
 RETRY_AFTER_S = "5"
 FORGERIES, FORGERIES_S = 60, 60.0
@@ -50,11 +54,30 @@ def receive(connection: str) -> tuple[Response, int] | Response:
     return jsonify(status=answer), 202 if new else 200
 
 
+@blueprint.post("/campaign-monitor/<connection>/<token>")
+def campaign_monitor(connection: str, token: str) -> tuple[Response, int] | Response:
+    """Where CM says that something happened on the list (CM contract §8): unsigned, so the address is the secret."""
+    parts: Parts = current_app.extensions["relay"]
+    if not connection.isprintable():
+        return problem(404, "There is no such address.")
+    try:
+        known = hooks.genuine(parts, connection, token)
+        request.max_content_length = LARGEST_NOTICE
+        hints.hear(parts, known, request.get_data(cache=False))
+    except UnknownConnection as error:
+        return not_genuine(error, 404)
+    except RequestEntityTooLarge:
+        return problem(413, "The body is larger than 8 MiB.")
+    except Invalid as error:
+        return problem(400, error.message)
+    return jsonify(status="taken"), 200
+
+
 _forgeries: dict[str, deque[float]] = {}
 
 
-def not_genuine(error: NotGenuine) -> Response:
-    """401, and 429 for an address that keeps trying; only failures are counted, and only in this process."""
+def not_genuine(error: RelayError, status: int = 401) -> Response:
+    """401 or 404, and 429 for an address that keeps trying; only failures are counted, and only in this process."""
     now, address = time.monotonic(), request.remote_addr or "?"
     if len(_forgeries) > 10_000:
         _forgeries.clear()
@@ -62,12 +85,12 @@ def not_genuine(error: NotGenuine) -> Response:
     times.append(now)
     if len(times) == FORGERIES and now - times[0] < FORGERIES_S:
         return problem(429, "Too many deliveries that were not genuine.", {"Retry-After": "60"})
-    return problem(401, error.message)
+    return problem(status, error.message)
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """An RFC 9457 problem document."""
-    if request.path.startswith("/webhooks"):
+    if request.path.startswith("/webhooks/ehq"):
         current_app.extensions["receiver"].parts.meters.count("deliveries", str(status))
     title = HTTP_TITLES.get(status, "Error")
     response = jsonify(type="about:blank", title=title, status=status, detail=detail)

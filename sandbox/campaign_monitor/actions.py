@@ -95,6 +95,19 @@ def _edit_field(account: Account, where: List, person: Subscriber, wanted: Wante
         account.postman.tell(where, "Update", person)
 
 
+def _change_email(account: Account, where: List, person: Subscriber, wanted: Wanted) -> None:
+    """`new_email`: typed by a user, or by the person on the page of their preferences."""
+    new, old = str(wanted.get("new_email")), person.email
+    if where.get(new):
+        raise Refused("this address is on the list")
+    del where.people[old.lower()]
+    where.people[new.lower()], person.email = person, new
+    where.order += 1
+    account.note(where, person, "updated", True, time.time())
+    if account.postman:
+        account.postman.tell(where, "Update", person, old)
+
+
 # lists, fields, segments
 
 
@@ -177,6 +190,16 @@ def _delete_list(account: Account, where: List, wanted: Wanted) -> None:
     del account.lists[where.id]
 
 
+def _switch_off_webhook(account: Account, where: List, wanted: Wanted) -> None:
+    """What CM does by itself after a week of errors."""
+    for hook in where.hooks.values():
+        hook.active = False
+
+
+def _delete_webhook(account: Account, where: List, wanted: Wanted) -> None:
+    where.hooks.clear()
+
+
 def _rename_list(account: Account, where: List, wanted: Wanted) -> None:
     where.title = str(wanted.get("title"))
 
@@ -188,6 +211,7 @@ TO_PEOPLE: dict[str, Callable[[Account, List, Subscriber, Wanted], None]] = {
     "delete": _delete,
     "subscribe": _subscribe,
     "edit_field": _edit_field,
+    "change_email": _change_email,
 }
 TO_LIST: dict[str, Callable[[Account, List, Wanted], None]] = {
     "edit_segment": _edit_segment,
@@ -201,4 +225,6 @@ TO_LIST: dict[str, Callable[[Account, List, Wanted], None]] = {
     "rename_list": _rename_list,
     "draft_list": _draft_list,
     "delete_list": _delete_list,
+    "switch_off_webhook": _switch_off_webhook,
+    "delete_webhook": _delete_webhook,
 }

@@ -39,7 +39,15 @@ def whole(where: List) -> dict[str, Any]:
         "subscribers": people,
         "fields": [field.document() for field in where.fields],
         "segments": [one.document() for one in where.segments.values()],
-        "webhooks": [{**hook.document(), "sent": hook.sent, "failed": hook.failed} for hook in where.hooks.values()],
+        "webhooks": [
+            {
+                **hook.document(),
+                "sent": hook.sent,
+                "failed": hook.failed,
+                "pending": len(hook.waiting) + hook.posting,
+            }
+            for hook in where.hooks.values()
+        ],
     }
 
 

@@ -21,7 +21,7 @@ class Hook:
     def __init__(self, id: str, events: list[str], url: str) -> None:
         self.id, self.events, self.url, self.active = id, events, url, True
         self.waiting: list[dict[str, Any]] = []
-        self.sent = self.failed = 0
+        self.sent = self.failed = self.posting = 0
 
     def document(self) -> dict[str, Any]:
         status = "Active" if self.active else "Deactivated"
@@ -117,6 +117,7 @@ class Postman:
     def _post(self, session: requests.Session, where: List, hook: Hook) -> None:
         with self.account.lock:
             batch, hook.waiting = hook.waiting[:BATCH], hook.waiting[BATCH:]
+            hook.posting = len(batch)
         try:
             reply = session.post(
                 hook.url,
@@ -128,3 +129,4 @@ class Postman:
             hook.failed += not reply.ok
         except requests.RequestException:
             hook.failed += 1
+        hook.posting = 0
