@@ -7,9 +7,11 @@ from typing import Any
 from relay.ehq import wire
 from relay.ehq.dialect import Dialect, dialect, fold
 from relay.ehq.resource import clean, usable_id
+from relay.ehq.signature import Profile
 from relay.errors import Invalid
 
 LONGEST_KEY = 200
+TOLD = ("content-type", "user-agent")
 
 
 def parse(body: bytes) -> list[Any]:
@@ -52,6 +54,12 @@ def _envelope_id(event: Mapping[str, Any], spoken: Dialect) -> str:
     return next((found for name in names if (found := usable_id(folded.get(name), longest=10_000))), "")
 
 
+def told(headers: Mapping[str, str], by: Profile) -> str:
+    """The headers that tell which delivery it was and who sent it, as JSON: {name: text}. Never the proof."""
+    names = {by.id, by.timestamp, *TOLD} - {"", by.signature}
+    return dumps({name: _shown(text[:200]) for name in sorted(names) if (text := headers.get(name))}).decode()
+
+
 def event_type(event: Any, spoken: Dialect) -> str:
     """The type as it was sent, "" when there is none: for showing, before anything is understood."""
     word = spoken.from_envelope(event, "type") if isinstance(event, Mapping) else None
@@ -69,4 +77,5 @@ def subject_id(event: Any, spoken: Dialect) -> str:
 
 
 def _shown(text: str) -> str:
-    return "".join(c for c in clean(text) if c.isprintable())
+    cleaned = clean(text)
+    return cleaned if cleaned.isprintable() else "".join(c for c in cleaned if c.isprintable())

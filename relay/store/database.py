@@ -1,9 +1,8 @@
 """One engine a process, and transactions that say whether they write."""
 
-import fcntl
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,7 +32,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.sqlite = url.startswith("sqlite")
-        self.lasting: list[Lasting] = []
+        self.closing: list[Callable[[], None]] = []
+        """What else has to be closed with it."""
         options: dict[str, Any] = {"connect_args": {"timeout": BUSY_S, "check_same_thread": False}}
         if not self.sqlite:
             options = {
@@ -51,75 +51,18 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        with _said(), self.engine.connect() as connection, connection.begin():
+        with said(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
-        with _said(), self.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
+        with said(), self.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
             yield connection
 
     def close(self) -> None:
-        for lasting in self.lasting:
-            lasting.close()
+        for close in self.closing:
+            close()
         self.engine.dispose()
-
-
-class Lasting:
-    """A connection kept open by one thread that stores again and again. On PostgreSQL each statement is its own
-    transaction: without asking the pool, pinging, BEGIN and COMMIT, storing takes one round trip instead of five."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.connection: Tx | None = None
-        self.queue: int | None = None
-        database.lasting.append(self)
-
-    @contextmanager
-    def write(self) -> Iterator[Tx]:
-        try:
-            with _said():
-                if self.connection is None:
-                    self._open_queue()
-                    options = {} if self.database.sqlite else {"isolation_level": "AUTOCOMMIT"}
-                    self.connection = self.database.engine.connect().execution_options(relay_writes=True, **options)
-                with self._turn(), self.connection.begin():
-                    yield self.connection
-        except BaseException:
-            broken, self.connection = self.connection, None
-            if broken is not None:
-                broken.invalidate()
-                broken.close()
-            raise
-
-    def close(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.close()
-        queue, self.queue = self.queue, None
-        if queue is not None:
-            os.close(queue)
-
-    def _open_queue(self) -> None:
-        """Not in __init__: gunicorn forks, and forked processes would share one lock."""
-        if self.database.sqlite and self.queue is None:
-            try:
-                self.queue = os.open(f"{self.database.engine.url.database}-door", os.O_RDWR | os.O_CREAT, 0o600)
-            except OSError as error:
-                raise _unavailable(type(error).__name__) from None
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """On SQLite, waits for its turn among the web processes: woken at once by the kernel, where SQLite itself would
-        sleep for up to 100 ms between two looks whether the file is free."""
-        if self.queue is None:
-            yield
-            return
-        fcntl.flock(self.queue, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self.queue, fcntl.LOCK_UN)
 
 
 def _dumps(value: Any) -> str:
@@ -142,22 +85,22 @@ def _begin_sqlite(connection: Tx) -> None:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def said() -> Iterator[None]:
     """Connection trouble as one plain failure without the statement and its values."""
     try:
         yield
     except DBAPIError as error:
         if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise _unavailable(type(error.orig).__name__) from None
+            raise unavailable(type(error.orig).__name__) from None
         # A bug of ours. The error's own text carries the values; the statement has only their places.
         raise Broken(f"{type(error.orig).__name__}: {error.statement}") from None
     except (sqlite3.OperationalError, psycopg.OperationalError) as error:
-        raise _unavailable(type(error).__name__) from None
+        raise unavailable(type(error).__name__) from None
     except (sqlite3.Error, psycopg.Error) as error:
         raise Broken(f"{type(error).__name__} of the driver's own cursor") from None
 
 
-def _unavailable(reason: str) -> Unavailable:
+def unavailable(reason: str) -> Unavailable:
     return Unavailable(
         f"The database does not answer ({reason}).",
         remedy="Is DATABASE_URL right, the server up, and its disk not full?",

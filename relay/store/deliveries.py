@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,13 +10,6 @@ from relay.store.database import Tx
 from relay.store.tables import deliveries
 
 BODY_KEPT_S, ROW_KEPT_S = 14 * 86400.0, 30 * 86400.0
-
-
-_STORED = ("connection_id", "key", "type", "subject", "received_at", "body", "state")
-_INSERT = f"INSERT INTO deliveries ({', '.join(_STORED)})"
-_NEW = "ON CONFLICT (connection_id, key) DO NOTHING RETURNING connection_id, key"
-_UNNESTED = "%s::text[], %s::text[], %s::text[], %s::text[], %s::float8[], %s::bytea[], %s::text[]"
-_INSERT_MANY = " ".join([_INSERT, "SELECT * FROM unnest(", _UNNESTED, ")", _NEW])
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +20,10 @@ class Delivery:
     type: str
     subject: str
     received_at: float
+    headers: str | None
     body: bytes | None
     state: str
     reason: str | None
-
-
-def store(tx: Tx, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    """Inserts what was not seen before; answers the (connection, key) pairs that are new.
-
-    By the driver's own cursor: this is the door's hot path, and building a statement of many rows costs SQLAlchemy
-    more than the insert itself (bin/bench, row "ingest").
-    """
-    values = [[row[name] for name in _STORED] for row in rows]
-    cursor = tx.connection.cursor()
-    try:
-        if tx.dialect.name == "sqlite":
-            places = ", ".join("?" for _ in _STORED)
-            found = [cursor.execute(f"{_INSERT} VALUES ({places}) {_NEW}", row).fetchone() for row in values]
-            return {(new[0], new[1]) for new in found if new}
-        columns = [list(column) for column in zip(*values, strict=True)]
-        cursor.execute(_INSERT_MANY, columns)
-        return {(connection_id, key) for connection_id, key in cursor.fetchall()}
-    finally:
-        cursor.close()
 
 
 def waiting(tx: Tx, connection_id: str, limit: int) -> list[Delivery]:

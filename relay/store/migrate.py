@@ -8,7 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from relay.store.database import Database, _said
+from relay.store.database import Database, said
 
 _LOCK = 7_303_014_521
 """Of PostgreSQL's advisory locks: two releases at once migrate one after the other."""
@@ -23,7 +23,7 @@ def _config() -> Config:
 def upgrade(database: Database) -> str:
     """Brings the schema to the newest version and answers it. :raise Unavailable:"""
     config = _config()
-    with _said(), database.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
+    with said(), database.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
         if not database.sqlite:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         config.attributes["connection"] = connection

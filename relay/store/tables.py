@@ -113,6 +113,7 @@ deliveries = sa.Table(
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False, comment="the participant's or group's EHQ id, if it can be told"),
     sa.Column("received_at", Time, nullable=False),
+    sa.Column("headers", sa.Text, comment="a few that tell the sender, as JSON; never a secret"),
     sa.Column("body", sa.LargeBinary, comment="encrypted; dropped after 14 days, the row after 30"),
     sa.Column("state", sa.Text, nullable=False, comment="waiting, applied or quarantined"),
     sa.Column("reason", sa.Text),

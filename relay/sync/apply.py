@@ -87,7 +87,7 @@ def _take_in(parts: Parts, picture: Picture, taken: Sequence[Taken]) -> list[tup
 def _read(parts: Parts, delivery: Delivery, picture: Picture) -> Event:
     if delivery.body is None:
         raise Unreadable("Its body is no longer kept.", remedy="The next run reads the person afresh.")
-    return read_event(orjson.loads(parts.vault.unlock_bytes(delivery.body)), picture.dialect)
+    return read_event(orjson.loads(parts.vault.unseal(delivery.body)), picture.dialect)
 
 
 def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:

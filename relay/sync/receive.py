@@ -1,25 +1,27 @@
 """The webhook door: is it genuine, store it, ring. Nothing here looks at what a delivery means."""
 
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from relay.ehq import envelope
 from relay.ehq.dialect import Dialect, dialect
 from relay.ehq.signature import NotGenuine, Profile, profile, verify
 from relay.errors import RelayError
-from relay.store import connections, deliveries
-from relay.store.database import Lasting, Unavailable
+from relay.store import connections
+from relay.store.arrivals import Arrivals
+from relay.store.database import Unavailable
 from relay.sync.parts import Parts
 
 FRESH_S = 2.0
 """How long a connection's secrets are believed: a rotated one stops working everywhere after this."""
 MOST_TOGETHER = 500
 PATIENCE_S = 10.0
+APART_S = 0.02
+"""Between two rings of one process: an idle worker hears the first at once."""
 
 
 class UnknownConnection(RelayError):
@@ -41,7 +43,8 @@ class Receiver:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.doors: dict[str, Door | None] = {}
-        self.writer = Writer(parts)
+        self.together = Together(parts)
+        self.bell = Bell(parts)
 
     def receive(self, connection_id: str, headers: Mapping[str, str], body: bytes) -> bool:
         """Stores what arrived, durably, and answers whether any of it is new.
@@ -52,6 +55,7 @@ class Receiver:
         door = self.door(connection_id, now)
         header_id = verify(door.profile, door.secrets, headers, body, now)
         events = envelope.parse(body)
+        told = envelope.told(headers, door.profile)
         rows = [
             {
                 "connection_id": connection_id,
@@ -59,12 +63,16 @@ class Receiver:
                 "type": envelope.event_type(event, door.dialect)[:100],
                 "subject": envelope.subject_id(event, door.dialect)[:100],
                 "received_at": now,
-                "body": self.parts.vault.lock_bytes(envelope.dumps(event)),
+                "headers": told,
+                "body": self.parts.vault.seal(envelope.dumps(event)),
                 "state": "waiting",
             }
             for index, event in enumerate(events)
         ]
-        return self.writer.store(rows) if rows else False
+        new = self.together.store(rows) if rows else set()
+        if new:
+            self.bell.ring(connection_id)
+        return bool(new)
 
     def door(self, connection_id: str, now: float) -> Door:
         known = self.doors.get(connection_id)
@@ -93,63 +101,97 @@ class Receiver:
         )
 
 
-class Writer:
-    """One thread that stores what several requests bring: those that arrive together share one commit and one ring."""
+class Bell:
+    """Rings for connections of which something new was stored, beside the requests: a sender waits for the database,
+    never for the queue. A connection is rung for at most once in a while; what arrives meanwhile is rung for after it.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.inbox: queue.SimpleQueue[tuple[list[dict[str, Any]], Future[bool]]] = queue.SimpleQueue()
+        self.due: deque[str] = deque()
+        self.wake = threading.Event()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
-        self.lasting = Lasting(parts.database)
 
-    def store(self, rows: list[dict[str, Any]]) -> bool:
-        """Whether any row is new; returns after the commit. :raise Unavailable: when it could not be stored."""
-        done: Future[bool] = Future()
-        self.inbox.put((rows, done))
+    def ring(self, connection_id: str) -> None:
+        self.due.append(connection_id)
+        self.wake.set()
         if self.thread is None:
-            self._start()
-        try:
-            return done.result(timeout=PATIENCE_S)
-        except TimeoutError:
-            raise Unavailable("The database takes too long.", remedy="EHQ sends it again by itself.") from None
-
-    def _start(self) -> None:
-        # Not in __init__: gunicorn forks after the app is made, and threads do not survive that.
-        with self.lock:
-            if self.thread is None:
-                self.thread = threading.Thread(target=self._run, name="store deliveries", daemon=True)
-                self.thread.start()
+            with self.lock:
+                if self.thread is None:  # not in __init__: gunicorn forks after the app is made
+                    self.thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                    self.thread.start()
 
     def _run(self) -> None:
         while True:
-            together = [self.inbox.get()]
-            while len(together) < MOST_TOGETHER and not self.inbox.empty():
-                together.append(self.inbox.get())
-            rows = [row for some, _ in together for row in some]
-            try:
-                try:
-                    new = self._commit(rows)
-                except Unavailable:  # perhaps only this connection is old: what is stored twice is known by its key
-                    new = self._commit(rows)
-            except BaseException as error:  # whoever waits must hear of it, whatever it is
-                for _, done in together:
-                    done.set_exception(error)
-                continue
-            for some, done in together:
-                done.set_result(any((row["connection_id"], row["key"]) in new for row in some))
-            for connection_id in {connection_id for connection_id, _ in new}:
+            self.wake.wait()
+            self.wake.clear()
+            for connection_id in {self.due.popleft() for _ in range(len(self.due))}:
                 self.parts.queue.ring(connection_id)
             self.parts.meters.flush()
+            time.sleep(APART_S)
+
+
+class Together:
+    """Requests that arrive together share one commit: whoever comes first stores for all who wait behind them.
+
+    No thread of its own does it, since handing each delivery to one and back costs more than the commit.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.arrivals = Arrivals(parts.database)
+        self.inbox: deque[Waiting] = deque()
+        self.lock = threading.Lock()
+
+    def store(self, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
+        """Which (connection, key) pairs are new; returns after the commit.
+
+        :raise Unavailable: when it could not be stored.
+        """
+        mine = Waiting(rows)
+        self.inbox.append(mine)
+        if not self.lock.acquire(timeout=PATIENCE_S):
+            raise Unavailable("The database takes too long.", remedy="EHQ sends it again by itself.")
+        try:
+            while not mine.done:
+                self._store_all()
+        finally:
+            self.lock.release()
+        if mine.failure:
+            raise mine.failure
+        return mine.new
+
+    def _store_all(self) -> None:
+        together: list[Waiting] = []
+        while self.inbox and len(together) < MOST_TOGETHER:
+            together.append(self.inbox.popleft())
+        # One statement takes a key once only.
+        unique = {(row["connection_id"], row["key"]): row for one in together for row in one.rows}
+        failure: BaseException | None = None
+        new: set[tuple[str, str]] = set()
+        try:
+            new = self._commit(list(unique.values()))
+        except BaseException as error:  # whoever waits must hear of it, whatever it is
+            failure = error
+        for one in together:
+            one.new = {key for row in one.rows if (key := (row["connection_id"], row["key"])) in new}
+            one.failure, one.done = failure, True
 
     def _commit(self, rows: list[dict[str, Any]]) -> set[tuple[str, str]]:
-        # One statement takes a key once only.
-        unique = list({(row["connection_id"], row["key"]): row for row in rows}.values())
-        new: set[tuple[str, str]] = set()
-        with self.lasting.write() as tx:
-            for start in range(0, len(unique), MOST_TOGETHER):
-                new |= deliveries.store(tx, unique[start : start + MOST_TOGETHER])
-        return new
+        try:
+            return self.arrivals.store(rows)
+        except Unavailable:  # perhaps only this connection is old: what is stored twice is known by its key
+            return self.arrivals.store(rows)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One request's deliveries, and what became of them."""
+
+    rows: list[dict[str, Any]]
+    new: set[tuple[str, str]] = field(default_factory=set)
+    failure: BaseException | None = None
+    done: bool = False
 
 
 __all__ = ["NotGenuine", "Receiver", "UnknownConnection"]

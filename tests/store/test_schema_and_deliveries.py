@@ -12,7 +12,8 @@ from cryptography.fernet import Fernet
 
 from relay.errors import NeedsPerson
 from relay.store import deliveries, migrate
-from relay.store.database import Broken
+from relay.store.arrivals import Arrivals
+from relay.store.database import Broken, Unavailable
 from relay.store.secrets import Vault
 from relay.store.tables import metadata
 from relay.sync.parts import Parts
@@ -22,7 +23,7 @@ DAY = 86400.0
 
 def row(key: str = "msg_1", connection: str = "bayside", **more: Any) -> dict[str, Any]:
     sent = {"connection_id": connection, "key": key, "type": "participant.updated", "subject": "1"}
-    return {**sent, "received_at": time.time(), "body": b"locked", "state": "waiting", **more}
+    return {**sent, "received_at": time.time(), "headers": "{}", "body": b"locked", "state": "waiting", **more}
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(parts: Parts) -> None:
@@ -34,10 +35,25 @@ def test_the_migrations_make_the_tables_that_the_code_knows(parts: Parts) -> Non
 
 
 def test_a_delivery_is_stored_once_for_each_connection(parts: Parts) -> None:
-    with parts.database.write() as tx:
-        assert deliveries.store(tx, [row("a"), row("b")]) == {("bayside", "a"), ("bayside", "b")}
-        assert deliveries.store(tx, [row("a"), row("c")]) == {("bayside", "c")}
-        assert deliveries.store(tx, [row("a", "elsewhere")]) == {("elsewhere", "a")}
+    arrivals = Arrivals(parts.database)
+    assert arrivals.store([row("a"), row("b")]) == {("bayside", "a"), ("bayside", "b")}
+    assert arrivals.store([row("a"), row("c")]) == {("bayside", "c")}
+    assert arrivals.store([row("a", "elsewhere")]) == {("elsewhere", "a")}
+
+
+def test_any_number_of_deliveries_is_stored_at_once(parts: Parts) -> None:
+    assert len(Arrivals(parts.database).store([row(f"msg_{number}") for number in range(250)])) == 250
+    with parts.database.read() as tx:
+        assert deliveries.counts(tx, "bayside") == {"waiting": 250}
+
+
+def test_the_door_stores_again_after_its_connection_broke(parts: Parts) -> None:
+    arrivals = Arrivals(parts.database)
+    arrivals.store([row("a")])
+    arrivals.connection.dbapi_connection.close()
+    with pytest.raises((Broken, Unavailable)):
+        arrivals.store([row("b")])
+    assert arrivals.store([row("b")]) == {("bayside", "b")}
 
 
 def test_bodies_go_after_14_days_and_keys_after_30_but_never_what_still_waits(parts: Parts) -> None:
@@ -46,16 +62,16 @@ def test_bodies_go_after_14_days_and_keys_after_30_but_never_what_still_waits(pa
         row(key, received_at=time.time() - age * DAY, state="waiting" if key == "waits" else "applied")
         for key, age in ages.items()
     ]
+    Arrivals(parts.database).store(rows)
     with parts.database.write() as tx:
-        deliveries.store(tx, rows)
         deliveries.purge(tx)
         left = {item.key: item.body for item in deliveries.search(tx, "bayside")}
     assert left == {"new": b"locked", "old": None, "waits": b"locked"}
 
 
 def test_a_failing_statement_tells_no_values(parts: Parts) -> None:
-    with pytest.raises(Broken) as failure, parts.database.write() as tx:
-        deliveries.store(tx, [row(state=None, subject="someone@example.com")])
+    with pytest.raises(Broken) as failure:
+        Arrivals(parts.database).store([row(state=None, subject="someone@example.com")])
     assert "someone@example.com" not in str(failure.value)
 
 
@@ -66,3 +82,17 @@ def test_a_rotated_key_reads_what_the_old_one_locked_and_the_old_one_can_then_go
     assert Vault([new]).unlock(Vault([new, old]).rotate(locked)) == {"token": "t"}
     with pytest.raises(NeedsPerson, match="RELAY_ENCRYPTION_KEYS"):
         Vault([new]).unlock(locked)
+
+
+def test_a_sealed_body_is_read_with_any_of_the_keys_and_with_no_other() -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    sealed = Vault([old]).seal(b"althea@example.com")
+    assert b"althea" not in sealed
+    assert Vault([old]).seal(b"althea@example.com") != sealed
+    assert Vault([new, old]).unseal(sealed) == b"althea@example.com"
+    assert Vault([new, old]).unseal(Fernet(old).encrypt(b"stored by an older version")) == b"stored by an older version"
+    for spoilt in (sealed[:-1] + b"x", sealed[:10], b"", b"\x01"):
+        with pytest.raises(NeedsPerson):
+            Vault([new, old]).unseal(spoilt)
+    with pytest.raises(NeedsPerson, match="RELAY_ENCRYPTION_KEYS"):
+        Vault([new]).unseal(sealed)
