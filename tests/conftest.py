@@ -8,25 +8,30 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from urllib.parse import quote
 
 import pytest
 import requests
 import sqlalchemy as sa
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import URLSafeTimedSerializer
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
+from werkzeug.test import TestResponse
 
 import sandbox.campaign_monitor
 import sandbox.ehq
 from relay import jobs
 from relay.queue import Ring
 from relay.settings import Settings, read_settings
-from relay.store import migrate, runs
+from relay.store import migrate, runs, users
 from relay.store.connections import Connection
 from relay.store.database import Database
 from relay.store.runs import Run
 from relay.store.tables import metadata
+from relay.store.users import User
 from relay.sync import connect, explain, status, work
 from relay.sync.parts import Parts
 from relay.wiring import wire
@@ -285,6 +290,51 @@ def synced(relay: Relay, ehq: SimulatedEhq, connection: Connection) -> Connectio
     """Bayside after its first run."""
     assert relay.reconcile(connection).state == "completed"
     return connection
+
+
+class Visitor:
+    """Somebody in front of the pages, without a browser: logged in as one of a role, or nobody ("")."""
+
+    def __init__(self, app: Flask, parts: Parts, role: str = "") -> None:
+        self.app, self.parts, self.client = app, parts, app.test_client()
+        self.user = user_of(parts, role) if role else None
+        if self.user:
+            self.client.set_cookie("session", session_of(app, self.user))
+
+    def get(self, path: str, **more: Any) -> TestResponse:
+        return self.client.get(path, **more)
+
+    def post(self, path: str, form: dict[str, Any] | None = None, **more: Any) -> TestResponse:
+        """As a form of a page of theirs does it: with the page's CSRF token."""
+        with self.client.session_transaction() as session:
+            token = session.setdefault("csrf_token", "0" * 40)
+        signed = URLSafeTimedSerializer(self.parts.settings.secret_key, salt="wtf-csrf-token").dumps(token)
+        return self.client.post(path, data={"csrf_token": signed, **(form or {})}, **more)
+
+
+def user_of(parts: Parts, role: str) -> User:
+    """Olga Operator; there is one of each role."""
+    name = {"viewer": "Vera Viewer", "operator": "Olga Operator", "admin": "Ada Admin"}[role]
+    with parts.database.write() as tx:
+        email = f"{role}@example.org"
+        return users.by_email(tx, email) or cast(User, users.add(tx, email, name, role, "no password fits"))
+
+
+def session_of(app: Flask, user: User, since: float | None = None, seen: float | None = None) -> str:
+    """The session cookie that logging in would give them: scrypt takes long, on purpose."""
+    now = time.time()
+    signing = cast(SecureCookieSessionInterface, app.session_interface).get_signing_serializer(app)
+    assert signing
+    return str(signing.dumps({"since": since or now, "seen": seen or now, "_user_id": f"{user.id}.{user.round}"}))
+
+
+@pytest.fixture
+def visit(parts: Parts) -> Callable[[str], Visitor]:
+    """visit("operator").get("/"): the pages, as someone of that role sees them."""
+    from relay.web import create_app
+
+    app = create_app(parts)
+    return lambda role: Visitor(app, parts, role)
 
 
 class Live(NamedTuple):

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import embedded
 import environment
+import first_user
 import ports
 from honcho.environ import parse_procfile
 from honcho.printer import Printer
@@ -86,7 +88,7 @@ class Start:
         except Stopped as stopped:
             print(f"\n{signal.Signals(stopped.number).name}: stopping every process …", file=sys.stderr)
             raise
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError) as error:  # of requests, too
             self.complain(str(error))
             return 1
         finally:
@@ -111,7 +113,7 @@ class Start:
             self.relay(env)
             self.wait_for(address, "/healthz", 60)
             self.note.write_text(json.dumps({"pid": os.getpid(), "address": address, "simulated": instead}))
-            self.tell(address, simulated)
+            self.tell(address, simulated, env)
             if simulated and not self.given.unconnected:
                 once = ["--once"] if self.given.once else []
                 command = [sys.executable, str(Path(__file__).with_name("demo.py")), *simulated.values(), *once]
@@ -159,8 +161,13 @@ class Start:
             if time.monotonic() > give_up:
                 raise RuntimeError(f"{address} did not answer within {seconds:.0f} s.")
 
-    def tell(self, address: str, simulated: dict[str, str]) -> None:
+    def tell(self, address: str, simulated: dict[str, str], env: Env) -> None:
         rows = [("The relay's pages", f"{address}/")]
+        link = self.setup_link(env)
+        if link and simulated:
+            rows += [("Log in as", f"{first_user.ADDRESS}, password {first_user.make(link)}")]
+        elif link:
+            rows += [("Set-up link, for one use", link)]
         if simulated:
             rows += [("Simulated EngagementHQ", f"{simulated['ehq']}/sandbox/")]
             rows += [("Simulated Campaign Monitor", f"{simulated['campaign-monitor']}/sandbox/")]
@@ -168,6 +175,15 @@ class Start:
         rows += [("Log", str(self.log))] if self.log else [("Data and keys", str(self.data))]
         rows += [("Stop", "Ctrl-C")]
         print("\n" + "\n".join(f"  {name:<28}{value}" for name, value in rows) + "\n", flush=True)
+
+    def setup_link(self, env: Env) -> str | None:
+        """Where the first administrator is made, while there is none."""
+        command = [sys.executable, "-m", "relay", "user", "setup-link", "--json"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"`relay user setup-link` ended with {done.returncode}: {done.stderr}")
+        link: str | None = json.loads(done.stdout)["setup_url"]
+        return link
 
     def complain(self, text: str) -> None:
         if self.log:

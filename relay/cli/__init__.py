@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions
+from relay.cli import commands, decisions, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.wiring import wire
@@ -116,6 +116,9 @@ def parser() -> Parser:
     replay.add_argument("--dry-run", action="store_true", help="only say how many")
 
     decisions.parsers(command, sub)
+    user = sub.add_parser("user", help="Who may log in to the pages.").add_subparsers(required=True, metavar="ACTION")
+    users.commands(user, command)
+
     command(sub, "rotate-keys", commands.rotate_keys, "Encrypt what is stored with the first of RELAY_ENCRYPTION_KEYS.")
     command(sub, "rebuild-queue", commands.rebuild_queue, "Ring again for everything that waits.")
     return top

@@ -109,6 +109,14 @@ def oldest_waiting(tx: Tx, connection_id: str) -> float | None:
     return tx.execute(query).scalar()
 
 
+def how_many_wait(tx: Tx, connection_id: str) -> tuple[int, float | None]:
+    """How many are not applied yet, and when the first of them came."""
+    query = sa.select(sa.func.count(), sa.func.min(deliveries.c.received_at))
+    mine = deliveries.c.connection_id == connection_id
+    number, since = tx.execute(query.where(mine, deliveries.c.state == "waiting")).one()
+    return number, since
+
+
 def last_received(tx: Tx, connection_id: str) -> float | None:
     query = sa.select(deliveries.c.received_at).where(deliveries.c.connection_id == connection_id)
     return tx.execute(query.order_by(deliveries.c.id.desc()).limit(1)).scalar()

@@ -221,6 +221,13 @@ def hold_back(tx: Tx, person: Person, delay: float) -> None:
     change(tx, [person.id], held_until=time.time() + delay, held_times=person.held_times + 1)
 
 
+def how_many_wait(tx: Tx, connection_id: str) -> tuple[int, float | None]:
+    """How many people differ, and since when the first."""
+    query = sa.select(sa.func.count(), sa.func.min(_c.waiting_since))
+    number, since = tx.execute(query.where(_c.connection_id == connection_id, _c.waiting_since.is_not(None))).one()
+    return number, since
+
+
 def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
     """{"participants", "waiting", "oldest_waiting": epoch or None, "refused": {code: n}, "on_list", "opted_out"}"""
     mine = _c.connection_id == connection_id
@@ -236,9 +243,7 @@ def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
             ),
         ).where(mine)
     ).one()
-    waits, oldest = tx.execute(
-        sa.select(sa.func.count(), sa.func.min(_c.waiting_since)).where(mine, _c.waiting_since.is_not(None))
-    ).one()
+    waits, oldest = how_many_wait(tx, connection_id)
     refused = tx.execute(
         sa.select(_c.refused_code, sa.func.count()).where(mine, _c.refused_code.is_not(None)).group_by(_c.refused_code)
     )

@@ -77,6 +77,13 @@ def latest_braked(tx: Tx, connection_id: str) -> Run | None:
     return Run(**row) if row else None
 
 
+def last_ended(tx: Tx, connection_id: str) -> Run | None:
+    """Dry ones left out."""
+    query = sa.select(runs).where(runs.c.connection_id == connection_id, ~runs.c.dry, runs.c.state != "running")
+    row = tx.execute(query.order_by(runs.c.id.desc()).limit(1)).mappings().first()
+    return Run(**row) if row else None
+
+
 def decide(tx: Tx, run_id: int, decision: Mapping[str, Any]) -> Mapping[str, Any]:
     """Adds what a person decided. What was decided before stands; answers all that stands now."""
     query = sa.select(runs.c.decision).where(runs.c.id == run_id).with_for_update()

@@ -200,6 +200,36 @@ changes = sa.Table(
 sa.Index("changes_person", changes.c.participant_id, changes.c.at)
 sa.Index("changes_run", changes.c.run_id)
 
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("email", sa.Text, nullable=False, unique=True, comment="lower case"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False, comment="viewer, operator or admin"),
+    sa.Column("password_hash", sa.Text, comment="scrypt; null: invited, and not here yet"),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("round", sa.Integer, nullable=False, server_default="0", comment="when it grows, sessions and links end"),
+    sa.Column("last_seen_at", Time),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("at", Time, nullable=False),
+    sa.Column("user_id", Id, comment="null: the command line"),
+    sa.Column("connection_id", sa.Text),
+    sa.Column("participant_id", Id),
+    sa.Column("what", sa.Text, nullable=False, comment='in the past tense, as "paused the connection"'),
+    sa.Column("detail", sa.JSON, comment="before and after; never a secret, an address of a participant or an answer"),
+)
+sa.Index("audit_at", audit.c.at)
+sa.Index("audit_user", audit.c.user_id, audit.c.id)
+sa.Index("audit_connection", audit.c.connection_id, audit.c.id)
+sa.Index("audit_what", audit.c.what, audit.c.id)
+
 meters = sa.Table(
     "meters",
     metadata,

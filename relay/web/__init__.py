@@ -2,12 +2,39 @@
 
 from flask import Flask, Request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask_bootstrap import Bootstrap5
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from relay.sync.parts import Parts
 from relay.sync.receive import Receiver
-from relay.web import health, oauth, pages, webhooks
+from relay.web import (
+    access,
+    account,
+    audit,
+    connections,
+    failures,
+    headers,
+    health,
+    login,
+    navigation,
+    oauth,
+    users,
+    webhooks,
+    words,
+)
 from relay.wiring import wire
+
+PAGES = (
+    account,
+    audit,
+    connections,
+    login,
+    oauth,
+    users,
+)
+"""Modules of pages, each with a `blueprint`. Whatever they answer is behind a log-in, a role and a CSRF token unless a
+view says otherwise (access.py)."""
+MACHINES = (webhooks, health)
 
 
 class Sessions(SecureCookieSessionInterface):
@@ -20,21 +47,30 @@ class Sessions(SecureCookieSessionInterface):
 def create_app(parts: Parts | None = None) -> Flask:
     """The Flask application over `parts` (default: wired from the environment). Connects to nothing yet."""
     parts = parts or wire()
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None, static_url_path="/static")
     app.config.update(
         SECRET_KEY=parts.settings.secret_key,
         SESSION_COOKIE_SECURE=parts.settings.relay_base_url.startswith("https://"),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        SEND_FILE_MAX_AGE_DEFAULT=86400,
+        BOOTSTRAP_SERVE_LOCAL=True,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
     )
     app.session_interface = Sessions()
     app.extensions["relay"] = parts
     app.extensions["receiver"] = Receiver(parts)
-    app.register_blueprint(webhooks.blueprint)
-    app.register_blueprint(health.blueprint)
-    app.register_blueprint(oauth.blueprint)
-    app.register_blueprint(pages.blueprint)
+    Bootstrap5(app)
+    access.prepare(app, parts)
+    for module in (*MACHINES, *PAGES):
+        app.register_blueprint(module.blueprint)
+    words.prepare(app)
+    navigation.prepare(app)
     webhooks.answer_problems(app)
+    pages = [module.blueprint.name for module in PAGES]
+    access.guard_only(app, pages)
+    failures.prepare(app, pages)
+    headers.prepare(app, parts, [name for name in app.blueprints if name != webhooks.blueprint.name])
     if parts.settings.relay_base_url.startswith("https://"):  # then something in front of us ends TLS
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     return app

@@ -8,12 +8,14 @@ from werkzeug.wrappers import Response
 from relay.errors import RelayError
 from relay.sync import credentials
 from relay.sync.parts import Parts
+from relay.web.access import public
 
 blueprint = Blueprint("oauth", __name__, url_prefix="/campaign-monitor")
 NO_APP = "This relay has no Campaign Monitor app yet."
 
 
 @blueprint.get("/connect/<token>")
+@public
 def start(token: str) -> Response | tuple[str, int]:
     parts: Parts = current_app.extensions["relay"]
     if not parts.settings.campaign_monitor_client_id:
@@ -31,6 +33,7 @@ def start(token: str) -> Response | tuple[str, int]:
 
 
 @blueprint.get("/callback")
+@public
 def callback() -> tuple[str, int]:
     """Cancelled, wrong state, refused, and success: nothing is changed but by the last."""
     parts: Parts = current_app.extensions["relay"]

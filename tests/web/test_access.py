@@ -1,0 +1,186 @@
+"""Who may open which page: nobody without a log-in, everyone what their role allows, and the machines as ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from relay.store import users
+from relay.store.connections import Connection
+from relay.sync.parts import Parts
+from relay.web import MACHINES, access, create_app
+from tests.conftest import Visitor, session_of, user_of
+
+Visit = Callable[[str], Visitor]
+FOR_EVERYBODY = {
+    "login.page",
+    "login.enter",
+    "login.leave",
+    "login.setup",
+    "login.set_up",
+    "login.invitation",
+    "login.accept",
+    "oauth.start",
+    "oauth.callback",
+}
+
+
+def pages(visitor: Visitor, method: str) -> list[tuple[str, str]]:
+    """(endpoint, an address of it) of everything that is neither for machines nor a file."""
+    machines = {module.blueprint.name for module in MACHINES}
+    adapter = visitor.app.url_map.bind("relay.example.org")
+    found = []
+    for rule in visitor.app.url_map.iter_rules():
+        name, _, view = rule.endpoint.rpartition(".")
+        if name not in machines and view != "static" and method in (rule.methods or ()):
+            values = {key: 1 if "int" in repr(rule._converters.get(key)).lower() else "x" for key in rule.arguments}
+            found.append((rule.endpoint, adapter.build(rule.endpoint, values, method=method)))
+    assert found
+    return found
+
+
+def test_without_a_log_in_every_page_but_these_leads_to_it(visit: Visit) -> None:
+    nobody = visit("")
+    for endpoint, address in pages(nobody, "GET"):
+        if endpoint in FOR_EVERYBODY:
+            continue
+        answer = nobody.get(address)
+        assert (endpoint, answer.status_code) == (endpoint, 302)
+        assert answer.headers["Location"].startswith("/login"), endpoint
+
+
+def test_without_a_log_in_nothing_can_be_changed(visit: Visit) -> None:
+    nobody = visit("")
+    for endpoint, address in pages(nobody, "POST"):
+        if endpoint not in FOR_EVERYBODY:
+            answer = nobody.post(address)
+            assert (endpoint, answer.status_code, answer.headers.get("Location")) == (endpoint, 302, "/login")
+
+
+def test_every_form_needs_the_token_of_its_page(visit: Visit) -> None:
+    admin = visit("admin")
+    for endpoint, address in pages(admin, "POST"):
+        answer = admin.client.post(address)
+        assert (endpoint, answer.status_code) == (endpoint, 400)
+        assert "nothing was changed" in answer.text
+
+
+VIEWERS_MAY_POST = {"account"}
+"""Blueprints about themselves."""
+
+
+def test_viewers_may_change_nothing_but_their_own_account(visit: Visit) -> None:
+    viewer = visit("viewer")
+    for endpoint, address in pages(viewer, "POST"):
+        if endpoint not in FOR_EVERYBODY and endpoint.partition(".")[0] not in VIEWERS_MAY_POST:
+            answer = viewer.post(address)
+            assert (endpoint, answer.status_code) == (endpoint, 403)
+            assert "you are a viewer" in answer.text
+
+
+def test_every_page_says_for_whom_it_is(visit: Visit) -> None:
+    app = visit("").app
+    for endpoint, _ in [*pages(visit(""), "GET"), *pages(visit(""), "POST")]:
+        role = getattr(app.view_functions[endpoint], "needs", None)
+        assert (endpoint, role) == (endpoint, "") if endpoint in FOR_EVERYBODY else role in users.ROLES, endpoint
+
+
+def test_a_connection_that_does_not_exist_is_a_page_that_says_so(visit: Visit) -> None:
+    for endpoint, address in pages(visit("admin"), "GET"):
+        if address.startswith("/c/x"):
+            answer = visit("admin").get(address)
+            assert (endpoint, answer.status_code) == (endpoint, 404)
+            assert "no such connection" in answer.text
+
+
+def test_after_logging_in_one_is_where_one_wanted_to_be_and_never_elsewhere(visit: Visit) -> None:
+    nobody = visit("")
+    user_of(nobody.parts, "viewer")
+    assert nobody.get("/?a=1").headers["Location"] == "/login?next=/?a%3D1"
+    viewer = visit("viewer")
+    assert viewer.get("/login", query_string={"next": "/c/x?a=1"}).headers["Location"] == "/c/x?a=1"
+    for elsewhere in ("https://example.org/", "//example.org/", "/\\example.org", "javascript:alert(1)", "/\n/x"):
+        assert viewer.get("/login", query_string={"next": elsewhere}).headers["Location"] == "/"
+
+
+@pytest.mark.parametrize(("since", "seen"), [(access.LONGEST_S, 1), (access.IDLE_S + 60, access.IDLE_S)])
+def test_a_session_ends_after_a_day_and_after_eight_hours_unused(
+    visit: Visit, parts: Parts, since: float, seen: float
+) -> None:
+    someone, now = visit("viewer"), time.time()
+    user = user_of(parts, "viewer")
+    kept = session_of(someone.app, user, since=now - since + 60, seen=now - seen + 60)
+    someone.client.set_cookie("session", kept)
+    assert someone.get("/").status_code == 200
+    ended = session_of(someone.app, user, since=now - since - 1, seen=now - seen - 1)
+    someone.client.set_cookie("session", ended)
+    assert someone.get("/").headers["Location"] == "/login"
+    assert "session has ended" in someone.get("/login").text
+
+
+@pytest.mark.parametrize("change", [{"ends": True}, {"disabled": True}])
+def test_a_session_ends_when_its_user_is_changed_or_disabled(
+    visit: Visit, parts: Parts, change: dict[str, bool]
+) -> None:
+    viewer = visit("viewer")
+    assert viewer.get("/").status_code == 200
+    user = user_of(parts, "viewer")
+    with parts.database.write() as tx:
+        users.change(tx, user.id, **change)
+    assert viewer.get("/").status_code == 302
+
+
+def test_every_answer_of_a_page_tells_the_browser_to_be_careful(visit: Visit, connection: Connection) -> None:
+    admin = visit("admin")
+    for path in ("/", "/login", "/nothing", "/static/relay.css", "/bootstrap/static/css/bootstrap.min.css", "/logout"):
+        headers = admin.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "same-origin"
+        assert "Strict-Transport-Security" not in headers
+    assert admin.get("/").headers["Cache-Control"] == "no-store"
+    assert "max-age" in admin.get("/static/relay.css").headers["Cache-Control"]
+
+
+def test_pages_have_no_script_or_style_of_their_own(visit: Visit, connection: Connection) -> None:
+    for text in (visit("admin").get("/").text, visit("").get("/login").text):
+        assert "<style" not in text
+        assert " style=" not in text
+        assert " onclick=" not in text
+        assert "<script>" not in text
+
+
+def test_the_webhook_door_goes_through_none_of_it(visit: Visit) -> None:
+    app = visit("").app
+    for hooks in (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs):
+        assert not hooks.get(None)  # type: ignore[attr-defined]
+        assert not hooks.get("webhooks")  # type: ignore[attr-defined]
+    answer = visit("").client.post("/webhooks/ehq/x", json={})
+    assert answer.status_code in (401, 404)
+    assert answer.mimetype == "application/problem+json"
+    assert "Set-Cookie" not in answer.headers
+    assert "Content-Security-Policy" not in answer.headers
+
+
+def test_machines_need_no_log_in(visit: Visit) -> None:
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = visit("").get(path)
+        assert answer.status_code == 200
+        assert "Set-Cookie" not in answer.headers
+
+
+def test_without_a_database_a_page_says_so(parts: Parts) -> None:
+    from tests.web.test_webhooks import without_database
+
+    app = create_app(without_database(parts))
+    client = app.test_client()
+    client.set_cookie("session", session_of(app, user_of(parts, "viewer")))
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert "not lost" in answer.text
+    assert "database does not answer" in answer.text
