@@ -26,6 +26,7 @@ COMMANDS = {  # what runs, and whether it needs the development requirements
     "run": ("start.py", False),
     "relay": ("command_line.py", False),
     "bench": ("figures.py", False),
+    "screenshots": ("screenshots.py", True),
     "test": ("run_tests.py", True),
     "lint": ("checks.py", True),
     "requirements": ("compile_requirements.py", False),

@@ -1,0 +1,90 @@
+"""How a connection is doing, in a word: the most urgent thing, and only that."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from relay.store import connections
+from relay.store.connections import Connection
+from relay.store.runs import Run
+from relay.sync.parts import Parts
+from relay.sync.standing import Look, Waiting, look, standing
+from tests.conftest import Relay
+
+NOW = 1795530496.0
+NOBODY = Waiting(0, 0, None)
+TROUBLE = {"message": "Campaign Monitor took our token back.", "remedy": "Connect it anew."}
+
+
+PLAIN = Connection(**dict.fromkeys(Connection.__slots__) | {"id": "x", "state": "on"})  # type: ignore[arg-type]
+
+
+def run(state: str = "completed", dry: bool = False) -> Run:
+    return Run(
+        id=1,
+        connection_id="x",
+        trigger="clock",
+        dry=dry,
+        state=state,
+        phase="done",
+        cursor={},
+        counts={},
+        started_at=NOW,
+        stepped_at=NOW,
+        finished_at=None,
+        problem=None,
+        decision=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "waiting", "last", "running", "braked", "word", "how"),
+    [
+        ({}, NOBODY, run(), None, 0, "On", "good"),
+        ({}, Waiting(3, 0, NOW - 2), run(), None, 0, "On", "good"),
+        ({}, Waiting(3, 0, NOW - 90), run(), None, 0, "Catching up", "busy"),
+        ({}, Waiting(0, 9, NOW - 90), run(), None, 0, "Catching up", "busy"),
+        ({}, NOBODY, None, None, 0, "On", "good"),
+        ({}, NOBODY, None, run("running"), 0, "First sync", "busy"),
+        ({}, NOBODY, run(), run("running"), 0, "Catching up", "busy"),
+        ({}, NOBODY, run(), run("running", dry=True), 0, "On", "good"),
+        ({}, NOBODY, run("incomplete"), None, 0, "On", "warning"),
+        ({}, Waiting(3, 0, NOW - 90), run("braked"), None, 21, "Needs you", "bad"),
+        ({"held_until": NOW + 9, "problem": TROUBLE}, Waiting(3, 0, NOW - 90), run(), None, 0, "Held", "warning"),
+        ({"state": "paused"}, Waiting(3, 0, NOW - 90), run(), None, 0, "Paused", "off"),
+        ({"state": "needs_person", "problem": TROUBLE}, NOBODY, run(), None, 21, "Needs you", "bad"),
+        ({"state": "setup"}, NOBODY, None, run("running", dry=True), 0, "Setting up", "off"),
+    ],
+)
+def test_the_most_urgent_thing_is_said(
+    values: dict[str, Any],
+    waiting: Waiting,
+    last: Run | None,
+    running: Run | None,
+    braked: int,
+    word: str,
+    how: str,
+) -> None:
+    said = standing(replace(PLAIN, **values), waiting, last, running, braked, NOW)
+    assert (said.word, said.kind) == (word, how)
+    assert said.sentence.endswith(".")
+    assert how in ("good", "busy") or said.remedy
+
+
+def test_what_needs_a_person_says_what_happened_and_what_to_do() -> None:
+    said = standing(replace(PLAIN, state="needs_person", problem=TROUBLE), NOBODY, None, None)
+    assert (said.sentence, said.remedy) == (TROUBLE["message"], TROUBLE["remedy"])
+
+
+def test_a_card_sees_who_waits_and_the_runs(relay: Relay, parts: Parts, synced: Connection) -> None:
+    seen: Look = look(parts, parts.connection(synced.id))
+    assert (seen.standing.word, seen.waiting, seen.running) == ("On", NOBODY, None)
+    assert seen.last
+    assert seen.last.state == "completed"
+    with parts.database.write() as tx:
+        connections.change(tx, synced.id, held_until=time.time() + 60, problem=TROUBLE)
+    assert look(parts, parts.connection(synced.id)).standing.word == "Held"
