@@ -92,6 +92,14 @@ def decide(tx: Tx, run_id: int, decision: Mapping[str, Any]) -> Mapping[str, Any
     return stands
 
 
+def page(tx: Tx, connection_id: str, *, before: int | None, limit: int) -> list[Run]:
+    """The newest first; `before` is the last one of the page before."""
+    query = sa.select(runs).where(runs.c.connection_id == connection_id)
+    if before is not None:
+        query = query.where(runs.c.id < before)
+    return [Run(**row) for row in tx.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()]
+
+
 def step(tx: Tx, run_id: int, phase: str, cursor: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
     tx.execute(
         sa.update(runs)

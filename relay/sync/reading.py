@@ -78,7 +78,9 @@ class Reading:
                 if now.values != person.known.values or now.heard != person.known.heard or not same_page:
                     changed.append((person.id, now))
                 if now.values != person.known.values:
-                    causes.setdefault(_cause(person, now.values), []).append(person.id)
+                    # Before the first run nothing was expected of EHQ: whatever was read in a set-up is still new.
+                    cause = "first seen" if self.counts.get("first_run") else _cause(person, now.values)
+                    causes.setdefault(cause, []).append(person.id)
             participants.save_known(tx, changed)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
             for cause, ids in causes.items():

@@ -11,15 +11,19 @@ from relay.web import (
     access,
     account,
     audit,
+    choices,
     connections,
+    decisions,
     failures,
     headers,
     health,
     login,
     navigation,
     oauth,
+    runs,
     users,
     webhooks,
+    wizard,
     words,
 )
 from relay.wiring import wire
@@ -27,10 +31,14 @@ from relay.wiring import wire
 PAGES = (
     account,
     audit,
+    choices,
     connections,
+    decisions,
     login,
     oauth,
+    runs,
     users,
+    wizard,
 )
 """Modules of pages, each with a `blueprint`. Whatever they answer is behind a log-in, a role and a CSRF token unless a
 view says otherwise (access.py)."""

@@ -37,6 +37,8 @@ def prepare(app: Flask, parts: Parts, blueprints: Iterable[str]) -> None:
 
     def secured(response: Response) -> Response:
         response.headers.update(said)
+        if request.blueprint == "oauth":  # comes back into a window of ours that was elsewhere: it must stay one window
+            response.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"
         if not (request.endpoint or "").endswith("static"):
             response.headers.setdefault("Cache-Control", "no-store")  # people's data, on shared machines
         return response

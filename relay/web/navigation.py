@@ -52,7 +52,7 @@ def prepare(app: Flask) -> None:
         ]
 
     def inside() -> list[Entry]:
-        if "connection" not in g:
+        if "connection" not in g or g.connection.state == "setup":  # then the set-up's own steps lead on
             return []
         top = f"/c/{g.connection.id}"
         return [

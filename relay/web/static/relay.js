@@ -31,6 +31,17 @@ for (const part of document.querySelectorAll("[data-live]")) live(part.id);
 // What is wrong with a form is read out and scrolled to.
 document.querySelector("[data-focus]")?.focus();
 
+// Another system's log-in opens in a window of its own, if the browser lets it; else on this page. When it is done there,
+// that window closes and this page, which asks for itself anew, goes on.
+document.addEventListener("submit", (event) => {
+  const name = event.target.dataset.popup;
+  if (!name || !window.open("about:blank", name, "popup,width=560,height=720")) return;
+  event.target.target = name;
+  history.replaceState(null, "", "?opened");
+  setTimeout(() => delete event.target.dataset.sent, 1000); // closed without an answer: it may be opened again
+});
+if (document.querySelector("[data-close]") && window.opener) window.close();
+
 // A double click sends one form.
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.sent) return event.preventDefault();

@@ -1,0 +1,89 @@
+"""The frame of the set-up's pages: which step a draft is at, where each lives, and what to do when one fails."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from relay.errors import RelayError
+from relay.store.connections import Connection
+from relay.sync import setup
+from relay.sync.setup import Draft
+from relay.web.access import needs, parts
+
+Answer = str | Response | tuple[str, int]
+TITLES = {
+    "ehq": "EngagementHQ",
+    "campaign-monitor": "Campaign Monitor",
+    "client": "Client",
+    "list": "List",
+    "read": "Read EngagementHQ",
+    "answers": "Answers and people",
+    "preview": "What would happen",
+    "webhook": "Webhook, and on",
+}
+ELSEWHERE = {
+    "address": "Write the address as in a browser, for example https://haveyoursay.example.gov.au",
+    "ehq-network": "Is the address right, and is the site up? Nothing was kept.",
+    "ehq-login": "Check the key, or the log-in and its password. It must be a Site Administrator's.",
+    "250": "Choose another name, or keep the existing list in step instead.",
+    "101": "It may have been deleted in Campaign Monitor: choose another.",
+    "100": "Copy it again from Campaign Monitor: Account settings, API keys.",
+    "60": "Use a log-in that may manage lists and import subscribers.",
+    "client": "Choose one of those shown here.",
+}
+"""What to do on these pages, where the command line would say something else; by the failure's code."""
+VIEWS = {
+    "ehq": "wizard.ehq",
+    "campaign-monitor": "wizard.campaign_monitor",
+    "client": "wizard.client",
+    "list": "wizard.which_list",
+    "read": "choices.read",
+    "answers": "choices.answers",
+    "preview": "choices.preview",
+    "webhook": "choices.webhook",
+}
+
+
+def step(name: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+    """Views of one step get the draft; whoever is not that far, or has finished, is led on."""
+
+    def mark(view: Callable[..., Answer]) -> Callable[..., Answer]:
+        @needs("operator")
+        def shown(connection: Connection, **more: Any) -> Answer:
+            if connection.state != "setup":
+                flash("This connection is set up.", "info")
+                return redirect(url_for("runs.page"))
+            draft = setup.draft(parts(), connection)
+            if not draft.reached(name):
+                return redirect(url_for(VIEWS[draft.resume]))
+            return view(draft, **more)
+
+        shown.__name__ = view.__name__
+        return shown
+
+    return mark
+
+
+def show(at: str, draft: Draft | None, wrong: RelayError | None = None, field: str = "", **values: Any) -> Answer:
+    """A step's page; `wrong` is said at its top, and `field` is where to mend it."""
+    steps = [
+        (title, url_for(VIEWS[one]) if draft and draft.reached(one) and one != at else "", one == at)
+        for one, title in TITLES.items()
+        if one != "client" or at == "client"  # usually there is only one, and nothing to choose
+    ]
+    problems = [(field, f"{wrong.message} {ELSEWHERE.get(wrong.code, wrong.remedy)}".strip())] if wrong else []
+    page = render_template(
+        f"wizard/{at}.html",
+        draft=draft,
+        c=draft.connection if draft else None,
+        steps=steps,
+        problems=problems,
+        **values,
+    )
+    return (page, 422) if wrong else page
+
+
+def on(name: str) -> Response:
+    return redirect(url_for(VIEWS[name]))

@@ -1,0 +1,172 @@
+"""Connecting EHQ to Campaign Monitor, a page a step: the two systems, and the list. What is filled in says where the
+set-up stands: any operator may go on with it, from any browser."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, flash, g, redirect, request, url_for
+
+from relay.errors import Invalid, RelayError
+from relay.sync import connect, setup
+from relay.sync.setup import Draft
+from relay.web.access import needs, noted, parts
+from relay.web.oauth import has_app
+from relay.web.steps import Answer, on, show, step
+
+blueprint = Blueprint("wizard", __name__)
+
+
+# EngagementHQ
+
+
+@blueprint.get("/connect")
+@needs("operator")
+def new() -> Answer:
+    return show("ehq", None, given={"how": "key"})
+
+
+@blueprint.post("/connect")
+@needs("operator")
+def create() -> Answer:
+    form = request.form
+    try:
+        made, found = setup.begin(parts(), form.get("name", ""), form.get("address", ""), _credential())
+    except RelayError as error:
+        return show("ehq", None, error, _at_fault(error), given=form)
+    g.connection = made
+    noted("began to set up a connection", connection=made, after={"name": made.name, "address": made.ehq_url})
+    flash(found, "success")
+    return on("campaign-monitor")
+
+
+@blueprint.get("/c/<connection>/setup")
+@step("ehq")
+def resume(draft: Draft) -> Answer:
+    return on(draft.resume)
+
+
+@blueprint.get("/c/<connection>/setup/ehq")
+@step("ehq")
+def ehq(draft: Draft) -> Answer:
+    c = draft.connection
+    how = "login" if "login" in parts().vault.unlock(c.ehq_credential) else "key"
+    return show("ehq", draft, given={"name": c.name, "address": c.ehq_url, "how": how})
+
+
+@blueprint.post("/c/<connection>/setup/ehq")
+@step("ehq")
+def change_ehq(draft: Draft) -> Answer:
+    form, c = request.form, draft.connection
+    given = any(form.get(name) for name in ("key", "login", "password"))
+    try:
+        credential = _credential() if given else None
+        found = setup.change_ehq(parts(), c, form.get("name", ""), form.get("address", ""), credential)
+    except RelayError as error:
+        return show("ehq", draft, error, _at_fault(error), given=form)
+    noted(
+        "changed a connection's EngagementHQ",
+        connection=c,
+        before={"name": c.name, "address": c.ehq_url},
+        after={"name": form.get("name"), "address": form.get("address")},
+    )
+    flash(found, "success")
+    return on(setup.draft(parts(), parts().connection(c.id)).resume)
+
+
+def _credential() -> Mapping[str, str]:
+    form = request.form
+    if form.get("how") == "login":
+        if form.get("login", "").strip() and form.get("password"):
+            return {"login": form["login"].strip(), "password": form["password"]}
+        raise Invalid("A log-in and its password are needed.", remedy="Type both.", code="no-login")
+    if form.get("key", "").strip():
+        return {"token": form["key"].strip()}
+    raise Invalid("An API key is needed.", remedy="Paste it, or choose to log in instead.", code="no-key")
+
+
+def _at_fault(error: RelayError) -> str:
+    if error.code in ("no-key", "no-login", "ehq-login", "ehq-401", "ehq-403"):
+        return "login" if request.form.get("how") == "login" else "key"
+    return "name" if error.code == "address" and not request.form.get("name", "").strip() else "address"
+
+
+# Campaign Monitor
+
+
+@blueprint.get("/c/<connection>/setup/campaign-monitor")
+@step("campaign-monitor")
+def campaign_monitor(draft: Draft) -> Answer:
+    if draft.connection.cm_credential and "opened" in request.args:  # allowed in the window this page opened
+        return on(draft.resume)
+    return show("campaign-monitor", draft, has_app=has_app(parts()))
+
+
+@blueprint.post("/c/<connection>/setup/campaign-monitor")
+@step("campaign-monitor")
+def give_key(draft: Draft) -> Answer:
+    try:
+        setup.give_key(parts(), draft.connection, request.form.get("key", ""))
+    except RelayError as error:
+        return show("campaign-monitor", draft, error, "key", has_app=has_app(parts()))
+    noted("connected Campaign Monitor", connection=draft.connection, how="API key")
+    flash("Campaign Monitor answers.", "success")
+    return on(setup.draft(parts(), parts().connection(draft.connection.id)).resume)
+
+
+@blueprint.get("/c/<connection>/setup/client")
+@step("client")
+def client(draft: Draft) -> Answer:
+    return show("client", draft, clients=setup.clients(parts(), draft.connection))
+
+
+@blueprint.post("/c/<connection>/setup/client")
+@step("client")
+def choose_client(draft: Draft) -> Answer:
+    try:
+        setup.choose_client(parts(), draft.connection, request.form.get("client", "none"))
+    except RelayError as error:
+        return show("client", draft, error, "client", clients=setup.clients(parts(), draft.connection))
+    return on("list")
+
+
+@blueprint.get("/c/<connection>/setup/list")
+@step("list")
+def which_list(draft: Draft) -> Answer:
+    """With `?list=` the warning before an existing list is kept in step."""
+    there, chosen, wrong = setup.lists(parts(), draft.connection), None, None
+    if list_id := request.args.get("list"):
+        try:
+            chosen = setup.look_at_list(parts(), draft.connection, list_id)
+        except RelayError as error:
+            wrong = error
+    name = draft.connection.cm_list_name if not draft.connection.cm_list_id else ""
+    return show(
+        "list", draft, wrong, "list", lists=there, chosen=chosen, name=name or f"{draft.connection.name} residents"
+    )
+
+
+@blueprint.post("/c/<connection>/setup/list")
+@step("list")
+def choose_list(draft: Draft) -> Answer:
+    c, form = draft.connection, request.form
+    try:
+        if form.get("adopt"):
+            setup.adopt_list(parts(), c, form["adopt"])
+        else:
+            setup.new_list(parts(), c, form.get("name", ""))
+    except RelayError as error:
+        there = setup.lists(parts(), c)
+        return show("list", draft, error, "name", lists=there, chosen=None, name=form.get("name", "")[:200])
+    now = parts().connection(c.id)
+    noted("chose a connection's list", connection=c, after={"list": now.cm_list_name, "existing": bool(now.cm_list_id)})
+    if setup.draft(parts(), now).step == "read":
+        setup.read(parts(), now)
+    return on(setup.draft(parts(), now).resume)
+
+
+@blueprint.post("/c/<connection>/setup/abandon")
+@step("ehq")
+def abandon(draft: Draft) -> Answer:
+    noted("gave up setting up a connection", connection=draft.connection, before={"name": draft.connection.name})
+    connect.remove(parts(), draft.connection)
+    flash(f"The set-up of {draft.connection.name} is removed. Nothing was made in Campaign Monitor.", "success")
+    return redirect(url_for("connections.page"))
