@@ -9,7 +9,7 @@ import structlog
 
 from relay.domain.schedule import next_run
 from relay.errors import RelayError
-from relay.store import audit, connections, deliveries, runs
+from relay.store import audit, connections, deliveries, exports, runs
 from relay.store.connections import Connection
 from relay.store.database import Unavailable
 from relay.sync import work
@@ -60,6 +60,7 @@ def tick(parts: Parts) -> None:
         with parts.database.write() as tx:
             deliveries.purge(tx)
             audit.purge(tx)
+            exports.purge(tx)
 
 
 def _start_what_is_due(parts: Parts, connection: Connection, now: float) -> None:

@@ -54,6 +54,13 @@ def wire(settings: Settings | None = None) -> Parts:
         return CampaignMonitor(session, settings.campaign_monitor_api_url, credential, observe=meters.called)
 
     def ehq(connection: Connection) -> Ehq:
+        if connection.reads == "export":
+            raise NeedsPerson(
+                "This connection reads exports by hand, and has no access to EHQ's API.",
+                remedy="`relay import-csv C FILES` reads one. `relay connection reconnect C` takes EHQ's address with "
+                "a key or log-in.",
+                code="export",
+            )
         stored = vault.unlock(connection.ehq_credential)
         credential = Key(stored["token"]) if "token" in stored else Login(stored["login"], stored["password"])
         return Ehq(session, connection.ehq_url, credential, dialect(connection.rules.overrides or None))

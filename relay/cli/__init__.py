@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, users
+from relay.cli import commands, decisions, exporting, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.wiring import wire
@@ -58,9 +58,11 @@ def parser() -> Parser:
     )
     add = command(connection, "add", commands.add, "Connect an EHQ site to a Campaign Monitor list.")
     add.add_argument("--name", required=True)
-    add.add_argument("--ehq-url", required=True, help="address of the site")
+    add.add_argument("--ehq-url", help="address of the site")
+    add.add_argument("--csv", action="store_true", help="no access to EHQ's API: exports are read by hand")
     reconnect = command(connection, "reconnect", commands.reconnect, "New credentials for the same site and list.")
     reconnect.add_argument("connection", metavar="C")
+    reconnect.add_argument("--ehq-url", default="", help="for a connection that only read exports until now")
     for one in (add, reconnect):
         one.add_argument("--ehq-token", help="API key (X-API-Token)")
         one.add_argument("--ehq-login", help="log-in of a site administrator")
@@ -119,6 +121,7 @@ def parser() -> Parser:
     user = sub.add_parser("user", help="Who may log in to the pages.").add_subparsers(required=True, metavar="ACTION")
     users.commands(user, command)
 
+    exporting.parsers(command, sub)
     command(sub, "rotate-keys", commands.rotate_keys, "Encrypt what is stored with the first of RELAY_ENCRYPTION_KEYS.")
     command(sub, "rebuild-queue", commands.rebuild_queue, "Ring again for everything that waits.")
     return top

@@ -35,13 +35,14 @@ def check(parts: Parts, _: Options) -> Answer:
 
 
 def add(parts: Parts, options: Options) -> Answer:
-    credential = ehq_credential(options)
+    credential = {} if options.csv else ehq_credential(options)
     if credential is None:
         raise Invalid("EHQ needs a key or a log-in.", remedy="Give --ehq-token, or --ehq-login and --ehq-password.")
     wish = lists.Wish(
         name=options.name,
-        ehq_url=options.ehq_url,
+        ehq_url=options.ehq_url or "",
         ehq_credential=credential,
+        reads="export" if options.csv else "api",
         cm_api_key=options.cm_api_key,
         cm_client_id=options.cm_client_id,
         list_name=options.list_name,
@@ -60,7 +61,7 @@ def ehq_credential(options: Options) -> dict[str, str] | None:
 
 def reconnect(parts: Parts, options: Options) -> Answer:
     connection = parts.connection(options.connection)
-    return credentials.reconnect(parts, connection, ehq_credential(options), options.cm_api_key), 0
+    return credentials.reconnect(parts, connection, ehq_credential(options), options.cm_api_key, options.ehq_url), 0
 
 
 def rotate_keys(parts: Parts, _: Options) -> Answer:
@@ -99,6 +100,7 @@ def show_connection(parts: Parts, options: Options) -> Answer:
         "state": c.state,
         "problem": c.problem,
         "ehq_url": c.ehq_url,
+        "reads": c.reads,
         "cm_client_id": c.cm_client_id,
         "list_id": c.cm_list_id,
         "list_name": c.cm_list_name,

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from relay.domain.participant import Question
 from relay.errors import Invalid
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -64,6 +65,8 @@ class Dialect:
         self.attributes = Aliases(document["attributes"])
         self.ignored = {fold(key) for key in document["ignored"]}
         self.answer = Aliases(document["answer"])
+        self.columns = Aliases(document["columns"])
+        self.questions: Mapping[str, Mapping[str, Any]] = {fold(k): v for k, v in document["questions"].items()}
         self.envelope = {name: [fold(key) for key in keys] for name, keys in document["envelope"].items()}
         self.events = _inverted(document["events"])
         self.roles = _inverted(document["roles"])
@@ -72,6 +75,11 @@ class Dialect:
     def role(self, word: Any) -> str:
         """participant, project_admin, hub_admin, site_admin or unknown."""
         return self.roles.get(fold(word), "unknown") if isinstance(word, str) else "unknown"
+
+    def question(self, label: str) -> Question:
+        """What was said of a question that EHQ itself describes by its label alone, as in an export."""
+        said = self.questions.get(fold(label), {})
+        return Question(label, label, fold(said.get("kind", "")), tuple(said.get("options", ())))
 
     def event(self, word: Any) -> str | None:
         """The canonical type; separators and case fold together (EHQ contract §5.4). None when unknown."""
@@ -120,7 +128,7 @@ def _dialect(overrides: bytes) -> Dialect:
 
 def _replace(section: str, key: str, value: Any, table: dict[str, Any]) -> None:
     where = f"overrides.{section}.{key}"
-    default = table.get(key, {} if section == "status" else None)
+    default = table.get(key, {} if section in ("status", "questions") else None)
     if default is None:
         raise Invalid(f"overrides.{section}: there is no {key!r}; there are {', '.join(sorted(table))}.")
     _same_kind(where, value, default)
@@ -129,6 +137,9 @@ def _replace(section: str, key: str, value: Any, table: dict[str, Any]) -> None:
         for name, aliases in table.items():
             table[name] = [alias for alias in aliases if fold(alias) not in taken]
         table[key] = [*value, *table[key]]
+    elif section == "questions":
+        _question(where, value)
+        table[key] = value
     elif isinstance(default, dict):
         if not value.keys() <= {"activated", "blocked"} or not all(isinstance(flag, bool) for flag in value.values()):
             raise Invalid(f"{where} may say activated and blocked, each true or false.")
@@ -140,6 +151,12 @@ def _replace(section: str, key: str, value: Any, table: dict[str, Any]) -> None:
         if isinstance(value, int) and value < (0 if key == "first_page" else 1):
             raise Invalid(f"{where} is too small.")
         table[key] = value
+
+
+def _question(where: str, said: Mapping[str, Any]) -> None:
+    if not said.keys() <= {"kind", "options"} or not isinstance(said.get("kind", ""), str):
+        raise Invalid(f'{where} may say kind, a text such as "checkbox", and options, a list of texts.')
+    _same_kind(f"{where}.options", said.get("options", []), [])
 
 
 def _same_kind(where: str, value: Any, default: Any) -> None:

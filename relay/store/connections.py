@@ -38,6 +38,8 @@ class Connection:
     next_run_at: float | None
     cm_hook: str | None = None
     cm_hook_problem: Mapping[str, Any] | None = None
+    reads: str = "api"
+    exported_at: float | None = None
 
     @property
     def writable(self) -> bool:

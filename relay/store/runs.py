@@ -9,7 +9,17 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from relay.store.database import Tx
-from relay.store.tables import changes, connections, deliveries, fields, groups, participants, runs
+from relay.store.tables import (
+    changes,
+    connections,
+    deliveries,
+    export_pages,
+    exports,
+    fields,
+    groups,
+    participants,
+    runs,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +187,9 @@ def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:
 
 def forget_people(tx: Tx, connection_id: str) -> None:
     """Everything that was read under a connection that is still being set up."""
-    for table in (changes, participants, fields, groups, runs):
+    mine = sa.select(exports.c.id).where(exports.c.connection_id == connection_id)
+    tx.execute(sa.delete(export_pages).where(export_pages.c.export_id.in_(mine)))
+    for table in (exports, changes, participants, fields, groups, runs):
         tx.execute(sa.delete(table).where(table.c.connection_id == connection_id))
 
 

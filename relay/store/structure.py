@@ -15,6 +15,7 @@ class Field:
     id: int
     connection_id: str
     source: str
+    also: str | None
     label: str
     kind: str
     type: str
@@ -29,6 +30,7 @@ class Group:
     id: int
     connection_id: str
     ehq_id: str
+    also: str | None
     name: str
     heard_at: float
     option: str

@@ -33,6 +33,8 @@ connections = sa.Table(
         "cm_hook", sa.Text, comment="encrypted; the token in the address CM notifies, and CM's id of the webhook"
     ),
     sa.Column("cm_hook_problem", sa.JSON, comment="message, remedy, code and since, while CM cannot notify us"),
+    sa.Column("reads", sa.Text, nullable=False, server_default="api", comment="api, or export: only by uploads"),
+    sa.Column("exported_at", Time, comment="when the export was made that was last read to its end"),
 )
 
 participants = sa.Table(
@@ -136,6 +138,7 @@ fields = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
     sa.Column("source", sa.Text, nullable=False, comment='"answer:<question id>" or a base field'),
+    sa.Column("also", sa.Text, comment="its id in EHQ, where an export had told of it by its label before"),
     sa.Column("label", sa.Text, nullable=False),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False, comment="CM's DataType"),
@@ -152,6 +155,7 @@ groups = sa.Table(
     sa.Column("id", Id, primary_key=True),
     sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
     sa.Column("ehq_id", sa.Text, nullable=False),
+    sa.Column("also", sa.Text, comment="its id in EHQ, where an export had told of it by its name before"),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("heard_at", Time, nullable=False, server_default="0", comment="version of the name"),
     sa.Column("option", sa.Text, nullable=False, comment="kept as created, whatever the group is called later"),
@@ -229,6 +233,27 @@ sa.Index("audit_at", audit.c.at)
 sa.Index("audit_user", audit.c.user_id, audit.c.id)
 sa.Index("audit_connection", audit.c.connection_id, audit.c.id)
 sa.Index("audit_what", audit.c.what, audit.c.id)
+exports = sa.Table(
+    "exports",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("connection_id", sa.Text, sa.ForeignKey("connections.id"), nullable=False),
+    sa.Column("uploaded_at", Time, nullable=False),
+    sa.Column("made_at", Time, nullable=False, comment="when EHQ made it: a webhook received later knows better"),
+    sa.Column("run_id", Id, comment="the run that reads it, or read it last"),
+    sa.Column("summary", sa.JSON, nullable=False, comment="files, counts and warnings; nobody's data"),
+)
+sa.Index("exports_connection", exports.c.connection_id)
+
+export_pages = sa.Table(
+    "export_pages",
+    metadata,
+    sa.Column("export_id", Id, sa.ForeignKey("exports.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="rows of people, encrypted; gone when the run has ended"),
+    sa.Column("run_id", Id, comment="the run that found out who they are"),
+    sa.Column("ids", sa.JSON, comment="for each row the turn and the EHQ id found"),
+)
 
 meters = sa.Table(
     "meters",

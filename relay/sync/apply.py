@@ -18,6 +18,7 @@ from relay.store.database import Tx
 from relay.store.deliveries import Delivery
 from relay.store.participants import LEAVING, LIVE
 from relay.store.person import Person
+from relay.sync.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
 
@@ -92,6 +93,7 @@ def _read(parts: Parts, delivery: Delivery, picture: Picture) -> Event:
 
 def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     connection = picture.connection
+    taken = _recognised(tx, picture, taken)
     patches = [item.event.patch for item in taken if item.event.patch]
     names = {i: name for patch in patches for i, name in patch.group_names.items()}
     names |= {item.event.group.id: item.event.group.name or "" for item in taken if item.event.group}
@@ -119,6 +121,12 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     back = [p.id for i, p in people.items() if known[i] != p.known and (p.gone or p.absent_runs)]
     participants.change(tx, back, **census.there_again())
     compare(tx, Picture.load(tx, connection) if changed else picture, [i for i, _ in changed] + back, people.values())
+
+
+def _recognised(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> Sequence[Taken]:
+    """What is said of people, questions and groups of whom an export told first."""
+    _, events = recognise(tx, picture, (), [item.event for item in taken])
+    return [Taken(item.delivery, event) for item, event in zip(taken, events, strict=True)]
 
 
 def _hear(item: Taken, known: dict[str, Known], picture: Picture) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from relay.errors import RelayError
 from relay.store import connections, migrate
 from relay.store.connections import Connection
+from relay.sync.exports import last_read
 from relay.sync.parts import Parts
 
 
@@ -20,7 +21,7 @@ def check(parts: Parts) -> list[dict[str, Any]]:
     with parts.database.read() as tx:
         everyone = connections.everyone(tx)
     for connection in everyone:
-        results.append(_ask(f"{connection.id}: EHQ", lambda c=connection: parts.ehq(c).check()))  # type: ignore[misc]
+        results.append(_ask(f"{connection.id}: EHQ", lambda c=connection: _ehq(parts, c)))  # type: ignore[misc]
         results.append(_ask(f"{connection.id}: Campaign Monitor", lambda c=connection: _cm(parts, c)))  # type: ignore[misc]
     return results
 
@@ -43,6 +44,10 @@ def _queue(parts: Parts) -> str:
     if lengths is None:
         raise RelayError("The queue does not answer.", remedy="Is REDIS_URL right, and the server up?")
     return f"The queue answers; {lengths['live']} live and {lengths['bulk']} bulk rings wait."
+
+
+def _ehq(parts: Parts, connection: Connection) -> str:
+    return last_read(parts, connection) if connection.reads == "export" else parts.ehq(connection).check()
 
 
 def _cm(parts: Parts, connection: Connection) -> str:

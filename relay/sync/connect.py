@@ -17,6 +17,7 @@ from relay.errors import Invalid
 from relay.store import connections, runs
 from relay.store.connections import Connection
 from relay.sync import credentials, hooks
+from relay.sync.exports import last_read
 from relay.sync.lists import Wish, choose_list
 from relay.sync.parts import Parts
 
@@ -30,13 +31,13 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
     :raise RelayError: saying which of address, credential, client or list is wrong; then nothing was kept.
     """
     secret = new_secret()
-    draft = drafted(parts, wish.name, wish.ehq_url, wish.ehq_credential, [{"secret": secret}])
+    draft = drafted(parts, wish.name, wish.ehq_url, wish.ehq_credential, [{"secret": secret}], reads=wish.reads)
     draft = replace(
         draft,
         cm_credential=parts.vault.lock({"api_key": wish.cm_api_key}) if wish.cm_api_key else None,
         cm_client_id=wish.cm_client_id,
     )
-    found = parts.ehq(draft).check()
+    found = last_read(parts, draft) if draft.reads == "export" else parts.ehq(draft).check()
     if wish.cm_api_key:
         draft = choose_list(parts, draft, wish)
     else:
@@ -54,15 +55,24 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
 
 
 def drafted(
-    parts: Parts, name: str, ehq_url: str, ehq_credential: Mapping[str, str], secrets: Sequence[Mapping[str, Any]]
+    parts: Parts,
+    name: str,
+    ehq_url: str,
+    ehq_credential: Mapping[str, str],
+    secrets: Sequence[Mapping[str, Any]],
+    reads: str = "api",
 ) -> Connection:
-    """A connection to be, in state "setup", not stored yet. :raise Invalid: without a name or an address."""
+    """A connection to be, in state "setup", not stored yet. One that reads exports needs no address.
+
+    :raise Invalid: without a name or an address.
+    """
     name, ehq_url = " ".join(name.split()), ehq_url.strip()
     try:
         url = urlsplit(ehq_url)
     except ValueError:  # such as http://[
         url = urlsplit("")
-    if url.scheme not in ("http", "https") or not url.netloc or not name or not name.isprintable():
+    usable = (url.scheme in ("http", "https") and url.netloc) or (reads == "export" and not ehq_url)
+    if not usable or not name or not name.isprintable():
         raise Invalid(
             "A connection needs a name, and the address of the EHQ site.",
             remedy="For example --name Bayside --ehq-url https://haveyoursay.example.gov.au",
@@ -90,6 +100,7 @@ def drafted(
         segments_due=False,
         remap_due=False,
         next_run_at=next_run(connection_id, Rules(), now),
+        reads=reads,
     )
 
 

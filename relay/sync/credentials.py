@@ -100,15 +100,19 @@ def resume(parts: Parts, connection: Connection) -> None:
 
 
 def reconnect(
-    parts: Parts, connection: Connection, ehq: Mapping[str, str] | None, cm_api_key: str | None
+    parts: Parts, connection: Connection, ehq: Mapping[str, str] | None, cm_api_key: str | None, ehq_url: str = ""
 ) -> dict[str, Any]:
     """New credentials for the same site and the same list; each is tried before the old one is given up.
+
+    `ehq_url` is for a connection that only read exports until now.
 
     :raise RelayError: saying which does not work; then nothing was changed.
     """
     new: dict[str, Any] = {}
     if ehq:
         new["ehq_credential"] = parts.vault.lock(dict(ehq))
+    if ehq and connection.reads == "export":  # from now on it reads the site itself; uploads go on being taken
+        new |= {"reads": "api", "ehq_url": ehq_url.strip().rstrip("/") or connection.ehq_url}
     if cm_api_key:
         new |= {"cm_credential": parts.vault.lock({"api_key": cm_api_key}), "cm_token_expires_at": None}
     if not new:

@@ -24,6 +24,7 @@ class Wish:
     cm_client_id: str | None = None
     list_name: str | None = None
     list_id: str | None = None
+    reads: str = "api"
 
 
 def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.campaign_monitor.shapes import STATES
@@ -15,6 +15,7 @@ from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.person import Person
 from relay.store.runs import Run
+from relay.sync.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
 from relay.sync.prefetch import Prefetch
@@ -52,10 +53,17 @@ class Reading:
         with self.parts.database.read() as tx:
             return Picture.load(tx, self.connection)
 
+    def cause(self, person: Person, now: Mapping[str, Any]) -> str:
+        """Why a page said something else than we knew."""
+        return _cause(person, now)
+
     def _see(self, page: Any, asked: float) -> None:
         self.count("ehq_read", len(page.people))
         self.count("ehq_unreadable", page.unreadable)
         picture = self.known_picture or self.picture()
+        if self.connection.exported_at:
+            with self.parts.database.write() as tx:
+                page = replace(page, people=recognise(tx, picture, page.people)[0])
         patches = {patch.ehq_id: patch for patch in page.people}
         questions = {q.id: q for patch in patches.values() for q in patch.questions}
         names = {i: name for patch in patches.values() for i, name in patch.group_names.items()}
@@ -79,7 +87,7 @@ class Reading:
                     changed.append((person.id, now))
                 if now.values != person.known.values:
                     # Before the first run nothing was expected of EHQ: whatever was read in a set-up is still new.
-                    cause = "first seen" if self.counts.get("first_run") else _cause(person, now.values)
+                    cause = "first seen" if self.counts.get("first_run") else self.cause(person, now.values)
                     causes.setdefault(cause, []).append(person.id)
             participants.save_known(tx, changed)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)

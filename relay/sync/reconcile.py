@@ -7,6 +7,7 @@ fields → groups → ehq → campaign_monitor → compare → write → segment
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ from relay.store.person import Person
 from relay.sync import fields, hooks, segments
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.hints import BY_HAND
+from relay.sync.identity import recognise_groups
 from relay.sync.picture import Picture, Verdict, learn
 from relay.sync.prefetch import Prefetch
 from relay.sync.reading import COMPARED, NOT_KEPT, Reading
@@ -75,6 +77,7 @@ class Step(Reading):
         picture = self.picture()
         with self.parts.database.write() as tx:
             if not self.run.dry:
+                page = replace(page, groups=recognise_groups(tx, picture, page.groups))
                 learn(tx, picture, (), {group.id: group.name or "" for group in page.groups})
                 known = {g.ehq_id: g for g in tables.all_groups(tx, self.connection.id)}
                 for news in page.groups:

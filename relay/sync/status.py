@@ -14,7 +14,7 @@ from relay.sync.parts import Parts
 def report(parts: Parts, connection: Connection) -> dict[str, Any]:
     """{"connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused": {code: n},
     "quarantined", "on_list", "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at",
-    "campaign_monitor_webhook": {"state": on, off or none yet, "problem"}}.
+    "campaign_monitor_webhook": {"state": on, off or none yet, "problem"}, "reads": "api" or "export", "exported_at"}.
 
     `waiting` counts people who differ and deliveries not applied yet; times are epoch seconds.
     """
@@ -47,6 +47,8 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
             "state": "off" if connection.cm_hook_problem else "on" if connection.cm_hook else "none yet",
             "problem": connection.cm_hook_problem,
         },
+        "reads": connection.reads,
+        "exported_at": connection.exported_at,
     }
 
 

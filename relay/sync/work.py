@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
-from relay.store import connections, deliveries, participants, runs
+from relay.store import connections, deliveries, exports, participants, runs
 from relay.store import hints as hinted
 from relay.store.connections import Connection
 from relay.store.leases import Lease, Lost, claim
@@ -16,6 +16,7 @@ from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
 from relay.sync import brake, groups, hints
 from relay.sync.apply import apply_waiting
+from relay.sync.exported import ExportStep
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 from relay.sync.reconcile import Step
@@ -158,7 +159,7 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
             apply_waiting(parts, connection)  # live changes first
             yield held
 
-    taking = Step(parts, connection, run, claim_list)
+    taking = _step_of(parts, connection, run, claim_list)
     try:
         phase = taking.take()
         lease.check()
@@ -192,6 +193,17 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
     else:
         _finish(parts, run, "completed", None)
     return False
+
+
+def _step_of(parts: Parts, connection: Connection, run: Run, claim_list: Any) -> Step:
+    """Of a run that reads EHQ's API, or an export of it."""
+    with parts.database.read() as tx:
+        export = exports.of_run(tx, run.id) if run.trigger == "export" else None
+    if export is None and run.trigger != "export" and connection.reads == "api":
+        return Step(parts, connection, run, claim_list)
+    step = ExportStep(parts, connection, run, claim_list)
+    step.export = export
+    return step
 
 
 @contextmanager
@@ -231,6 +243,8 @@ def _hold_run(parts: Parts, run: Run, error: RetryLater) -> None:
 def _finish(parts: Parts, run: Run, state: str, problem: Any) -> None:
     with parts.database.write() as tx:
         runs.finish(tx, run.id, state, problem)
+        if run.trigger == "export" and not run.dry and state != "stopped":
+            exports.drop_of_run(tx, run.id)
     log.info("run ended", connection=run.connection_id, run=run.id, state=state)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 from sandbox import control
-from sandbox.ehq import api, console
+from sandbox.ehq import api, console, export
 from sandbox.ehq.site import Site
 
 __all__ = ["Site", "create_app"]
@@ -22,4 +22,5 @@ def create_app(people: int = 2000, seed: int = 1, host: str = "haveyoursay.examp
     control.install(app, site.faults, site.calls)
     app.register_blueprint(api.routes)
     app.register_blueprint(console.routes)
+    app.register_blueprint(export.routes)
     return app
