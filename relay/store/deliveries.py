@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from relay.store.database import Tx
+from relay.store.database import Tx, among
 from relay.store.tables import deliveries
 
 BODY_KEPT_S, ROW_KEPT_S = 14 * 86400.0, 30 * 86400.0
@@ -34,6 +34,19 @@ def waiting(tx: Tx, connection_id: str, limit: int) -> list[Delivery]:
         .limit(limit)
     ).mappings()
     return [Delivery(**row) for row in rows]
+
+
+def types_waiting(tx: Tx, connection_id: str, after: int, limit: int) -> list[tuple[int, str]]:
+    """(id, type as it was sent) of what waits behind the delivery `after`."""
+    query = sa.select(deliveries.c.id, deliveries.c.type).where(
+        deliveries.c.connection_id == connection_id, deliveries.c.state == "waiting", deliveries.c.id > after
+    )
+    return [(row.id, row.type) for row in tx.execute(query.order_by(deliveries.c.id).limit(limit))]
+
+
+def by_ids(tx: Tx, ids: Sequence[int]) -> list[Delivery]:
+    rows = tx.execute(sa.select(deliveries).where(among(tx, deliveries.c.id, ids)).order_by(deliveries.c.id))
+    return [Delivery(**row) for row in rows.mappings()]
 
 
 def any_waiting(tx: Tx, connection_id: str) -> bool:

@@ -76,10 +76,11 @@ def waiting(tx: Tx, connection_id: str, lanes: Sequence[int], limit: int, but: C
     return people(tx, query.where(~among(tx, _c.id, but)) if but else query)
 
 
-def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int]) -> bool:
+def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int], since: float = 0.0) -> bool:
+    """Whether anybody waits who may be written now; with `since`, anybody who began to wait then or later."""
     query = sa.select(_c.id).where(
         _c.connection_id == connection_id,
-        _c.waiting_since.is_not(None),
+        _c.waiting_since >= since,
         _c.lane.in_(lanes),
         (_c.held_until.is_(None)) | (_c.held_until <= time.time()),
     )
@@ -125,12 +126,22 @@ def change(tx: Tx, ids: Sequence[int], **values: Any) -> None:
 
 def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None, run_id: int | None = None) -> None:
     """They differ now. Whoever waits already keeps their place, or gets the better lane of the two. `run_id` is the
-    run that found it, if one did: what is written then counts as its repair, whoever writes it."""
+    run that found it, if one did: what is written then counts as its repair, whoever writes it.
+
+    Leaving is a wish of its own: it begins now whatever they waited for before, and nothing from before holds it back.
+    """
     better = sa.case((_c.waiting_since.is_(None), lane), (_c.lane > lane, lane), else_=_c.lane)
+    since: Any = sa.func.coalesce(_c.waiting_since, time.time())
+    leaves: dict[str, Any] = {}
+    if lane == LEAVING:
+        already = _c.waiting_since.is_not(None) & (_c.lane == LEAVING)
+        since = sa.case((already, _c.waiting_since), else_=time.time())
+        leaves = {"held_until": sa.case((already, _c.held_until), else_=sa.null())}
     change(
         tx,
         ids,
-        waiting_since=sa.func.coalesce(_c.waiting_since, time.time()),
+        waiting_since=since,
+        **leaves,
         lane=better,
         cause=sa.func.coalesce(_c.cause, cause),
         **({} if run_id is None else {"cause_run": run_id}),

@@ -23,6 +23,8 @@ from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
 
 AT_ONCE = 1000
+LOOKED_AHEAD = 20_000
+LEAVING_EVENTS = ("participant.unsubscribed", "participant.blocked", "participant.deleted")
 AGAIN_S = 3600.0
 """A hint that something must be read again brings the next run forward, at most once in this time."""
 OURS = "The relay failed on this delivery; please report it, then replay."
@@ -41,7 +43,8 @@ class Taken:
 
 
 def apply_waiting(parts: Parts, connection: Connection) -> int:
-    """Applies up to 1,000 deliveries in the order of their arrival; answers how many there were.
+    """Applies up to 1,000 deliveries in the order of their arrival, and those by which somebody leaves although they
+    stand behind: versions decide what counts, not the order. Answers how many there were.
 
     The caller holds the connection's claim: two appliers would undo each other's order.
     """
@@ -50,6 +53,10 @@ def apply_waiting(parts: Parts, connection: Connection) -> int:
         if not arrived:
             return 0
         picture = Picture.load(tx, connection)
+        if len(arrived) == AT_ONCE:
+            behind = deliveries.types_waiting(tx, connection.id, arrived[-1].id, LOOKED_AHEAD)
+            leaving = [i for i, word in behind if picture.dialect.event(word) in LEAVING_EVENTS]
+            arrived += deliveries.by_ids(tx, leaving[:AT_ONCE])
     taken, unreadable = [], []
     for delivery in arrived:
         try:

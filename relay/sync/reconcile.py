@@ -17,12 +17,13 @@ from relay.domain.decide import opted_out
 from relay.domain.mapping import BASE_FIELDS, differences
 from relay.domain.rules import fingerprint
 from relay.ehq.client import Cursor
-from relay.store import census, connections, deliveries, hints, participants, runs
+from relay.store import census, connections, hints, participants, runs
 from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync import fields, hooks, segments
+from relay.sync.apply import apply_waiting
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.hints import BY_HAND
 from relay.sync.identity import recognise_groups
@@ -268,13 +269,11 @@ class Step(Reading):
                 while True:
                     written = visit.write((LEAVING, LIVE, BULK))
                     self.count("written", written)
-                    if not written or not self.more_time() or self._something_arrived():
+                    if not written or not self.more_time():
                         return None if written else "segments"
-
-    def _something_arrived(self) -> bool:
-        """Then this step ends, since the next one begins with what arrived."""
-        with self.parts.database.read() as tx:
-            return deliveries.any_waiting(tx, self.connection.id)
+                    # What arrives meanwhile goes next, and whoever leaves while the import is still under way.
+                    if apply_waiting(self.parts, self.connection):
+                        visit.picture = self.picture()
 
     def segments(self) -> str | None:
         cm = self.parts.campaign_monitor(self.connection)

@@ -11,6 +11,7 @@ from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, deliveries, exports, participants, runs
 from relay.store import hints as hinted
 from relay.store.connections import Connection
+from relay.store.database import Tx
 from relay.store.leases import Lease, Lost, claim
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
@@ -22,7 +23,7 @@ from relay.sync.picture import Picture
 from relay.sync.reconcile import Step
 from relay.sync.write import Visit
 
-VISIT_S = 5.0
+VISIT_S, APPLY_S = 5.0, 2.0
 """How long one connection may keep a worker before others have their turn."""
 LIST_WAIT_S = 3.0
 LEAVERS_TRY_S = 60.0
@@ -57,8 +58,9 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
         return False
     try:
         lease.check()
-        applied = apply_waiting(parts, connection)
-        lanes = open_lanes(connection)
+        applied = _apply(parts, connection)
+        with parts.database.read() as tx:
+            lanes = open_lanes(tx, connection)
         written = Visit(parts, connection, lease).write(lanes) if lanes else 0
         again = _hinted(parts, connection, lease, lanes)
         if not applied and not written and not again and LIVE in lanes:
@@ -84,12 +86,24 @@ def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[
     return hints.read_again(parts, connection, parts.campaign_monitor(connection), lease)
 
 
-def open_lanes(connection: Connection) -> tuple[int, ...]:
-    """Who may be written just now. Leaving is never delayed: neither a pause nor waiting for a person stops it."""
+def _apply(parts: Parts, connection: Connection) -> int:
+    """What arrived; all of it, unless that takes long: whoever leaves may have come last, and is to go first."""
+    ends, applied = time.monotonic() + APPLY_S, 0
+    while some := apply_waiting(parts, connection):
+        applied += some
+        if time.monotonic() > ends:
+            break
+    return applied
+
+
+def open_lanes(tx: Tx, connection: Connection) -> tuple[int, ...]:
+    """Who may be written just now. Leaving is never delayed: neither a pause nor waiting for a person stops it, and
+    whoever began to leave since CM last failed is tried at once."""
     if connection.state == "setup" or connection.cm_list_id is None or connection.cm_credential is None:
         return ()
     if connection.held(time.time()):
-        return ()
+        failed_at = (connection.problem or {}).get("since", time.time())
+        return (LEAVING,) if participants.any_waiting(tx, connection.id, (LEAVING,), failed_at) else ()
     return (LEAVING, LIVE) if connection.state == "on" else (LEAVING,)
 
 
@@ -99,7 +113,7 @@ def waits(parts: Parts, connection_id: str) -> bool:
         connection = connections.find(tx, connection_id)
         if connection is None:
             return False
-        lanes = open_lanes(connection)
+        lanes = open_lanes(tx, connection)
         return deliveries.any_waiting(tx, connection_id) or bool(
             lanes
             and (

@@ -13,6 +13,8 @@ from relay.sync.picture import Verdict
 from relay.sync.singles import Singles, holders_first
 
 AT_ONCE = 1000
+SHORT = 50
+"""People beside a crowd of leavers, who are not to wait for a long import."""
 PARALLEL = 4
 
 
@@ -26,7 +28,10 @@ class Visit(Singles):
         """
         flying = [person.id for person, _ in self.under_way[0]] if self.under_way else []
         with self.parts.database.read() as tx:
-            people = participants.waiting(tx, self.connection.id, lanes, AT_ONCE, but=flying)
+            leaving = participants.waiting(tx, self.connection.id, lanes[:1], SINGLY + 1, but=flying)
+            most = AT_ONCE if len(leaving) <= SINGLY else SHORT
+            people = leaving[:SINGLY]
+            people += participants.waiting(tx, self.connection.id, lanes[1:], most, but=flying)
             verdicts = self.picture.judge(tx, people)
         if not people:
             self.finish()

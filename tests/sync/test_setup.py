@@ -153,7 +153,8 @@ def test_another_site_makes_forget_what_was_read(parts: Parts, relay: Relay, key
 def test_nothing_is_written_to_a_list_that_is_only_chosen(parts: Parts, keyed: Connection, cm: Remote) -> None:
     other = parts.campaign_monitor(keyed).create_list(keyed.cm_client_id or "", "Old list")
     setup.adopt_list(parts, keyed, other)
-    assert work.open_lanes(parts.connection(keyed.id)) == ()
+    with parts.database.read() as tx:
+        assert work.open_lanes(tx, parts.connection(keyed.id)) == ()
 
 
 def test_the_webhook_secret_is_shown_once_and_a_double_click_shows_the_same(parts: Parts, keyed: Connection) -> None:

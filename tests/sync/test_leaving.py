@@ -1,0 +1,156 @@
+"""Whoever leaves EHQ leaves Campaign Monitor at once, whatever else is going on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from relay.store import connections, participants
+from relay.sync import apply, connect, work, write
+from tests.conftest import Live
+
+
+def journal(live: Live, since: int = 0) -> list[dict[str, Any]]:
+    """What the list saw, in order: added, updated, deleted, with the time."""
+    return list(live.cm.sandbox(f"arrivals.json?since={since}&limit=10000")["arrivals"])
+
+
+def imports_between(live: Live, start: float, end: float) -> int:
+    """How many imports Campaign Monitor obeyed in between."""
+    return len({a["at"] for a in journal(live) if a["what"] in ("added", "updated") and start < a["at"] < end})
+
+
+def left_at(live: Live, email: str) -> float:
+    return float(next(a["at"] for a in journal(live) if a["what"] == "deleted" and a["email"].lower() == email))
+
+
+@pytest.fixture
+def slow(live: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
+    """Imports of five people that take a while each."""
+    monkeypatch.setattr(write, "AT_ONCE", 5)
+    live.cm.faults(only_paths="import", latency_ms=300)
+    return live
+
+
+def leaves_when(live: Live, one: str, some: set[str]) -> list[float]:
+    """In a thread: `one` unsubscribes as soon as one of `some` is on the list; the time then."""
+    at: list[float] = []
+
+    def watch() -> None:
+        while not some & live.cm.active():
+            time.sleep(0.02)
+        live.ehq.act("unsubscribe", id=one)
+        live.ehq.delivered()
+        at.append(time.time())
+
+    threading.Thread(target=watch, daemon=True).start()
+    return at
+
+
+def test_a_leaver_waits_for_one_import_of_a_run_at_most(slow: Live) -> None:
+    one, email = slow.ehq.someone()
+    new = {slow.ehq.register(silent=True)[1].lower() for _ in range(40)}
+    asked = leaves_when(slow, one, new)
+    slow.run()
+    assert imports_between(slow, asked[0], left_at(slow, email)) <= 1
+
+
+def test_a_leaver_waits_for_one_import_of_a_burst_at_most(slow: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apply, "AT_ONCE", 5)
+    monkeypatch.setattr(work, "APPLY_S", 0.0)
+    one, email = slow.ehq.someone()
+    slow.ehq.act("register", count=40)
+    slow.ehq.act("unsubscribe", id=one)
+    slow.ehq.delivered()
+    began = time.time()
+    slow.relay.settle(slow.connection)
+    assert imports_between(slow, began, left_at(slow, email)) <= 1
+    slow.agrees()
+
+
+def test_a_crowd_of_leavers_goes_before_any_long_import(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write, "SINGLY", 2)
+    monkeypatch.setattr(write, "SHORT", 1)
+    began = time.time()
+    leavers = [live.ehq.someone(n) for n in range(7)]
+    live.ehq.act("register", count=20)
+    for one, _ in leavers:
+        live.ehq.act("block", id=one)
+    live.arrives()
+    happened = [a["what"] for a in journal(live) if a["at"] > began]
+    last = len(happened) - 1 - happened[::-1].index("deleted")
+    assert happened[:last].count("added") <= 3, "one newcomer in each look beside two leavers"
+    live.agrees()
+
+
+def test_a_leaver_does_not_wait_until_a_hold_is_over(live: Live) -> None:
+    one, email = live.ehq.someone()
+    hold(live, "later", 60)
+    _, new = live.ehq.register()
+    live.ehq.act("unsubscribe", id=one)
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state(email) == "Deleted"
+    assert live.relay.parts.connection(live.connection.id).held_until is None, "it works again, for everybody"
+    live.arrives()
+    assert live.state(new) == "Active"
+
+
+def test_a_leaver_who_finds_campaign_monitor_still_away_waits_with_the_others(live: Live) -> None:
+    one, email = live.ehq.someone()
+    hold(live, "later", 60)
+    live.cm.faults(status=503)
+    live.ehq.act("unsubscribe", id=one)
+    live.ehq.delivered()
+    live.cm.forget_calls()
+    live.relay.work()
+    assert 1 <= sum(live.cm.calls()["calls"].values()) <= 2
+    assert not work.waits(live.relay.parts, live.connection.id)
+    live.cm.faults(status=None)
+    hold(live, "later", 0)
+    live.arrives()
+    assert live.state(email) == "Deleted"
+
+
+def test_a_leaver_leaves_although_the_connection_waits_for_a_person(live: Live) -> None:
+    one, email = live.ehq.someone()
+    hold(live, "needs", 60)
+    with live.relay.parts.database.write() as tx:
+        connections.change(tx, live.connection.id, state="needs_person")
+    live.ehq.act("block", id=one)
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state(email) == "Deleted"
+
+
+def test_whoever_was_written_too_often_leaves_all_the_same(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("answer", id=one, question=12, value="3001")
+    live.ehq.delivered()
+    with live.relay.parts.database.write() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+        participants.hold_back(tx, person, 600)
+    live.ehq.act("unsubscribe", id=one)
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state(email) == "Deleted"
+
+
+@pytest.mark.parametrize("act", ["unsubscribe", "block", "delete"])
+def test_a_pause_holds_no_leaver(live: Live, act: str) -> None:
+    one, email = live.ehq.someone()
+    connect.pause(live.relay.parts, live.connection)
+    live.ehq.act(act, id=one)
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state(email) == "Deleted"
+
+
+def hold(live: Live, word: str, seconds: float) -> None:
+    """Campaign Monitor failed just now."""
+    problem = {"message": word, "remedy": "", "code": "500", "since": time.time()}
+    with live.relay.parts.database.write() as tx:
+        connections.change(tx, live.connection.id, held_until=time.time() + seconds, held_times=3, problem=problem)
