@@ -171,6 +171,8 @@ class Start:
         if simulated:
             rows += [("Simulated EngagementHQ", f"{simulated['ehq']}/sandbox/")]
             rows += [("Simulated Campaign Monitor", f"{simulated['campaign-monitor']}/sandbox/")]
+        if simulated and self.given.unconnected:
+            rows += [("Connect, and type there", f"{simulated['ehq']} with the API key sandbox; all else is shown")]
         rows += [("Command line", "bin/relay --demo status" if simulated else "bin/relay --help")]
         rows += [("Log", str(self.log))] if self.log else [("Data and keys", str(self.data))]
         rows += [("Stop", "Ctrl-C")]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, redirect, render_template, request
+from werkzeug.wrappers import Response as Plain
 
 from sandbox.control import Refused, answer, body
 from sandbox.ehq.actions import act
@@ -15,6 +16,7 @@ from sandbox.ehq.signing import PROFILES
 from sandbox.people import Person
 
 routes = Blueprint("console", __name__)
+BY_HAND = {"register": "Somebody registers", "unsubscribe": "Somebody unsubscribes"}
 
 
 @routes.route("/sandbox/webhook", methods=["GET", "POST"])
@@ -32,6 +34,17 @@ def webhook() -> Response:
         emitter.webhook = hook
     hook = emitter.webhook
     return answer({"url": hook.url, "profile": hook.profile, "enabled": hook.enabled, "tries": hook.tries})
+
+
+@routes.post("/sandbox/by-hand")
+def by_hand() -> Plain:
+    """The forms of the page below: where events go, or something that a resident does."""
+    given = request.form
+    if "url" in given:
+        site().emitter.webhook = Webhook(url=given["url"].strip(), secret=given["secret"].strip(), enabled=True)
+    elif given.get("action") in BY_HAND:
+        act(site(), {"action": given["action"], "confirmed": True})
+    return redirect("/sandbox/")
 
 
 @routes.post("/sandbox/act")
@@ -109,5 +122,6 @@ def page() -> str:
         hook=here.emitter.webhook,
         faults=here.faults.active(),
         host=here.host,
+        by_hand=BY_HAND,
         **context,
     )

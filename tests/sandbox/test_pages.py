@@ -36,3 +36,13 @@ def test_the_page_of_campaign_monitor(cm: Any, entry: Any) -> None:
     assert "Town people" in text
     assert "&lt;i&gt;Kew" in text
     assert "live-api-key" not in text
+
+
+def test_the_webhook_is_set_and_people_act_by_hand(ehq: Any) -> None:
+    form = {"url": "http://127.0.0.1:1/x", "secret": "whsec_c2VjcmV0"}
+    assert requests.post(f"{ehq.url}/sandbox/by-hand", form, timeout=5).ok
+    text = requests.post(f"{ehq.url}/sandbox/by-hand", {"action": "register"}, timeout=5).text
+    check(text)
+    assert "standard to http://127.0.0.1:1/x" in text
+    assert "participant.registered" in text
+    assert "whsec_" not in text
