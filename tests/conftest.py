@@ -414,3 +414,17 @@ def door(parts: Parts, relay: Relay, ehq: SimulatedEhq) -> Iterator[Callable[[Co
             return url
 
         yield open_for
+
+
+@pytest.fixture
+def statements(parts: Parts) -> Iterator[list[str]]:
+    """Every statement that the database is asked from now on: how many must not grow with how many people there are."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            seen.append(statement)
+
+    sa.event.listen(parts.database.engine, "before_cursor_execute", note)
+    yield seen
+    sa.event.remove(parts.database.engine, "before_cursor_execute", note)

@@ -22,11 +22,15 @@ class NoSuchLink(Invalid):
     """Forged, too old, or used."""
 
 
+def nobody_yet(parts: Parts) -> bool:
+    with parts.database.read() as tx:
+        return not users.any_at_all(tx)
+
+
 def setup_url(parts: Parts) -> str | None:
     """Where the first administrator is made; None as soon as there is a user. Valid for a day."""
-    with parts.database.read() as tx:
-        if users.any_at_all(tx):
-            return None
+    if not nobody_yet(parts):
+        return None
     return f"{parts.settings.relay_base_url}/setup/{_links(parts, 'setup').dumps('first')}"
 
 
@@ -40,10 +44,10 @@ def read_setup(parts: Parts, token: str) -> None:
             remedy="The next start of the relay prints a new one.",
         ) from None
     with parts.database.read() as tx:
-        _nobody_yet(tx)
+        _refuse_a_second(tx)
 
 
-def _nobody_yet(tx: Tx) -> None:
+def _refuse_a_second(tx: Tx) -> None:
     if users.any_at_all(tx):
         raise NoSuchLink("This relay has been set up already.", remedy="Log in, or ask an administrator to invite you.")
 
@@ -54,7 +58,7 @@ def first_admin(parts: Parts, token: str, email: str, name: str, password: str) 
     values = _address(email), _name(name), "admin", _hashed(password, email)
     with parts.database.write() as tx:
         users.alone(tx)
-        _nobody_yet(tx)
+        _refuse_a_second(tx)
         user = cast(User, users.add(tx, *values))
         audit.add(tx, user.id, "set the relay up", after=_shown(user))
     return user

@@ -212,8 +212,11 @@ def _same_connection(endpoint: str, values: dict[str, Any]) -> None:
 
 
 def who_if_known() -> User | None:
-    """For pages that must work when the database does not."""
+    """For pages that must work when the database does not: it is asked once for each of them."""
+    if g.get("database_away"):
+        return None
     try:
         return who()
     except Unavailable:
+        g.database_away = True
         return None

@@ -30,7 +30,7 @@ def _person() -> str:
 def page() -> Answer:
     if access.who():
         return redirect(access.next_page())
-    return render_template("login/login.html", email="", setup=accounts.setup_url(parts()) is not None)
+    return render_template("login/login.html", email="", setup=accounts.nobody_yet(parts()))
 
 
 @blueprint.post("/login")

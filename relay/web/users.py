@@ -16,9 +16,9 @@ ROLES = (
     (
         "operator",
         "Operator",
-        "Also starts runs, replays deliveries, changes a connection, and may reveal a person's data.",
+        "Also connects, starts runs, replays deliveries, changes settings, and may reveal a person's data.",
     ),
-    ("admin", "Administrator", "Also connects and disconnects, and decides who may log in."),
+    ("admin", "Administrator", "Also decides who may log in, and reads the audit log."),
 )
 
 

@@ -64,3 +64,44 @@ def test_the_keyboard_reaches_the_content_first(browse: Browse, connection: Conn
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_pages_of_an_administrator_are_accessible_and_fit(browse: Browse, site: Site, width: int) -> None:
+    page = browse("admin", width=width)
+    user = user_of(site.parts, "viewer")
+    for path in ("/", "/users", f"/users/{user.id}", "/users/invite", "/account", "/audit", "/audit?since=2031-01-01"):
+        page.goto(path)
+        axe(page)
+        narrow_enough(page)
+
+
+def test_an_administrator_invites_somebody_who_then_logs_in(browse: Browse) -> None:
+    page, theirs = browse("admin"), browse()
+    page.goto("/users")
+    page.get_by_role("link", name="Invite somebody").click()
+    page.get_by_label("E-mail address").fill("new@example.org")
+    page.get_by_label("Operator").check()
+    page.get_by_role("button", name="Make the link").click()
+    axe(page)
+    theirs.goto(page.get_by_label("Link", exact=True).input_value())
+    theirs.get_by_label("Your name").fill("Nell")
+    theirs.get_by_label("Password").fill("short")
+    theirs.get_by_label("Password").evaluate("field => field.removeAttribute('minlength')")
+    theirs.get_by_role("button", name="Log in").click()
+    expect(theirs.get_by_role("alert")).to_contain_text("has 5 characters")
+    axe(theirs)
+    theirs.get_by_label("Password").fill("nine green bottles")
+    theirs.get_by_role("button", name="Log in").click()
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Connections")
+    page.goto("/users")
+    expect(page.get_by_role("row").filter(has_text="Nell")).to_contain_text("Operator")
+
+
+def test_without_javascript_a_user_can_be_disabled_after_being_asked_again(browse: Browse, site: Site) -> None:
+    user = user_of(site.parts, "viewer")
+    page = browse("admin", js=False)
+    page.goto(f"/users/{user.id}")
+    page.locator("summary", has_text="Disable").click()
+    page.get_by_role("button", name="Disable Vera Viewer").click()
+    expect(page.get_by_text("Vera Viewer cannot log in any more.")).to_be_visible()

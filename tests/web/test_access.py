@@ -12,6 +12,7 @@ from relay.store.connections import Connection
 from relay.sync.parts import Parts
 from relay.web import MACHINES, access, create_app
 from tests.conftest import Visitor, session_of, user_of
+from tests.web.conftest import Sender
 
 Visit = Callable[[str], Visitor]
 FOR_EVERYBODY = {
@@ -27,7 +28,7 @@ FOR_EVERYBODY = {
 }
 
 
-def pages(visitor: Visitor, method: str) -> list[tuple[str, str]]:
+def pages(visitor: Visitor, method: str, connection: str = "x") -> list[tuple[str, str]]:
     """(endpoint, an address of it) of everything that is neither for machines nor a file."""
     machines = {module.blueprint.name for module in MACHINES}
     adapter = visitor.app.url_map.bind("relay.example.org")
@@ -35,7 +36,8 @@ def pages(visitor: Visitor, method: str) -> list[tuple[str, str]]:
     for rule in visitor.app.url_map.iter_rules():
         name, _, view = rule.endpoint.rpartition(".")
         if name not in machines and view != "static" and method in (rule.methods or ()):
-            values = {key: 1 if "int" in repr(rule._converters.get(key)).lower() else "x" for key in rule.arguments}
+            values = {key: 1 if "Integer" in repr(rule._converters[key]) else "x" for key in rule.arguments}
+            values |= {"connection": connection} if "connection" in values else {}
             found.append((rule.endpoint, adapter.build(rule.endpoint, values, method=method)))
     assert found
     return found
@@ -59,9 +61,9 @@ def test_without_a_log_in_nothing_can_be_changed(visit: Visit) -> None:
             assert (endpoint, answer.status_code, answer.headers.get("Location")) == (endpoint, 302, "/login")
 
 
-def test_every_form_needs_the_token_of_its_page(visit: Visit) -> None:
+def test_every_form_needs_the_token_of_its_page(visit: Visit, sender: Sender) -> None:
     admin = visit("admin")
-    for endpoint, address in pages(admin, "POST"):
+    for endpoint, address in pages(admin, "POST", sender.connection.id):
         answer = admin.client.post(address)
         assert (endpoint, answer.status_code) == (endpoint, 400)
         assert "nothing was changed" in answer.text
