@@ -55,6 +55,14 @@ def find(tx: Tx, connection_id: str, export_id: int) -> Export | None:
     return _one(tx, sa.and_(exports.c.connection_id == connection_id, exports.c.id == export_id))
 
 
+def waiting(tx: Tx, connection_id: str) -> list[Export]:
+    """Those that are still kept, the newest first."""
+    query = sa.select(exports).where(exports.c.connection_id == connection_id)
+    return [
+        Export(**row) for row in tx.execute(query.order_by(exports.c.id.desc()).limit(5)).mappings() if row["summary"]
+    ]
+
+
 def of_run(tx: Tx, run_id: int) -> Export | None:
     return _one(tx, exports.c.run_id == run_id)
 

@@ -47,7 +47,7 @@ def _queue(parts: Parts) -> str:
 
 
 def _ehq(parts: Parts, connection: Connection) -> str:
-    return last_read(parts, connection) if connection.reads == "export" else parts.ehq(connection).check()
+    return last_read(connection) if connection.reads == "export" else parts.ehq(connection).check()
 
 
 def _cm(parts: Parts, connection: Connection) -> str:

@@ -37,7 +37,7 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
         cm_credential=parts.vault.lock({"api_key": wish.cm_api_key}) if wish.cm_api_key else None,
         cm_client_id=wish.cm_client_id,
     )
-    found = last_read(parts, draft) if draft.reads == "export" else parts.ehq(draft).check()
+    found = last_read(draft) if draft.reads == "export" else parts.ehq(draft).check()
     if wish.cm_api_key:
         draft = choose_list(parts, draft, wish)
     else:

@@ -7,6 +7,7 @@ the database, in pages of bounded size.
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -73,20 +74,23 @@ def start(parts: Parts, connection: Connection, export: Export, *, dry: bool = F
     return run
 
 
-def discard(parts: Parts, connection: Connection, export_id: int) -> None:
-    """Throws an export away, unless a run reads it just now."""
+def discard(parts: Parts, connection: Connection, export_id: int) -> bool:
+    """Throws an export away, unless there is none any more, or a run reads it just now."""
     with parts.database.write() as tx:
         export = exports.find(tx, connection.id, export_id)
-        if export and not any(run.id == export.run_id for run in runs.under_way(tx, connection.id)):
+        free = export is not None and all(run.id != export.run_id for run in runs.under_way(tx, connection.id))
+        if free:
             exports.drop(tx, export_id)
+    return free
 
 
-def last_read(parts: Parts, connection: Connection) -> str:
-    """The sentence about a connection that has no API to read."""
+def last_read(connection: Connection) -> str:
+    """The sentence about a connection that reads exports."""
+    how = "Reads exports by hand" if connection.reads == "export" else "Reads EngagementHQ by itself, and exports too"
     if connection.exported_at is None:
-        return "Reads exports by hand; none was read yet."
-    day = time.strftime("%d %B %Y %H:%M UTC", time.gmtime(connection.exported_at)).lstrip("0")
-    return f"Reads exports by hand; the last one is of {day}."
+        return f"{how}; none was read yet."
+    at = datetime.fromtimestamp(connection.exported_at, connection.rules.zone)
+    return f"{how}; the last one is of {at.day} {at:%B %Y, %H:%M}."
 
 
 def lock(parts: Parts, page: Sequence[Mapping[str, Any]]) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from relay.store import deliveries, participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import brake
+from relay.sync import brake, exports
 from relay.sync.parts import Parts
 
 SLOW_S = 60.0
@@ -104,6 +104,9 @@ def standing(
     if last and last.state == "incomplete":
         sentence = "Changes arrive, but the last run could not read everything."
         return Standing("On", sentence, "warning", "The next run tries again by itself.")
+    if connection.reads == "export" and (last is None or not waiting.people):
+        wanting = "" if connection.exported_at else "Upload the first one."
+        return Standing("On", exports.last_read(connection), "good", wanting)
     if last is None:
         return Standing("On", "Changes arrive. No run has compared both sides yet.", "good", "Start the first run.")
     if waiting.people:

@@ -56,6 +56,10 @@ def _count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _entries(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number:,} entries"
+
+
 def _key(text: str) -> bytes:
     return blake2b(folded(text).encode("utf-8", "replace"), digest_size=8).digest()
 
@@ -171,7 +175,7 @@ class Taking:
         if not main:
             return ["There is no file of participants among them."]
         unreadable = [one for one in self.opened if one.unreadable_count and one.upload.kind != "group"]
-        reasons = [f"{one.table.name} has {one.unreadable_count:,} entries without an address." for one in unreadable]
+        reasons = [f"{one.table.name} has {_entries(one.unreadable_count)} without an address." for one in unreadable]
         if told.people is None and not told.files:
             reasons.append("Nobody said how many participants EHQ shows.")
         if told.people is not None and told.people != self.listed:
@@ -213,7 +217,7 @@ class Taking:
             if one.unreadable:
                 some = ", ".join(f"{line:,}" for line in one.unreadable)
                 said.append(
-                    f"{one.table.name}: no usable address in {one.unreadable_count:,} entries, ending on line {some}."
+                    f"{one.table.name}: no usable address in {_entries(one.unreadable_count)}, ending on line {some}."
                 )
             have = {self.spoken.columns.canonical.get(name) for name in map(fold, one.table.header)}
             if one.upload.kind != "group" and "subscribed" not in have:

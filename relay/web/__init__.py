@@ -17,6 +17,7 @@ from relay.web import (
     failures,
     headers,
     health,
+    importing,
     login,
     navigation,
     oauth,
@@ -34,6 +35,7 @@ PAGES = (
     choices,
     connections,
     decisions,
+    importing,
     login,
     oauth,
     runs,
@@ -61,6 +63,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         SESSION_COOKIE_SECURE=parts.settings.relay_base_url.startswith("https://"),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
+        MAX_CONTENT_LENGTH=importing.LARGEST,  # only uploads come near it; the webhook door has its own
         SEND_FILE_MAX_AGE_DEFAULT=86400,
         BOOTSTRAP_SERVE_LOCAL=True,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session

@@ -11,13 +11,14 @@ from relay.web.access import who_if_known
 MAIN = (("Connections", "/", "viewer"), ("Users", "/users", "admin"), ("Audit log", "/audit", "admin"))
 ARGUMENT = re.compile("<[^>]*>")
 INSIDE = (
-    ("Health", ""),
-    ("Runs", "/runs"),
-    ("People", "/people"),
-    ("Deliveries", "/deliveries"),
-    ("Problems", "/problems"),
-    ("Fields and groups", "/fields"),
-    ("Settings", "/settings"),
+    ("Health", "", "viewer"),
+    ("Runs", "/runs", "viewer"),
+    ("People", "/people", "viewer"),
+    ("Deliveries", "/deliveries", "viewer"),
+    ("Problems", "/problems", "viewer"),
+    ("Fields and groups", "/fields", "viewer"),
+    ("Import", "/import", "operator"),
+    ("Settings", "/settings", "viewer"),
 )
 
 
@@ -54,15 +55,15 @@ def prepare(app: Flask) -> None:
     def inside() -> list[Entry]:
         if "connection" not in g or g.connection.state == "setup":  # then the set-up's own steps lead on
             return []
-        top = f"/c/{g.connection.id}"
+        top, user = f"/c/{g.connection.id}", who_if_known()
         return [
             Entry(
                 label,
                 f"{top}{end}",
                 within(f"{top}{end}", end),
             )
-            for label, end in INSIDE
-            if there(f"/c/<connection>{end}")
+            for label, end, role in INSIDE
+            if user and user.may(role) and there(f"/c/<connection>{end}")
         ]
 
     @app.context_processor

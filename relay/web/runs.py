@@ -26,7 +26,7 @@ STATES = {
     "stopped": ("Stopped", "off"),
     "needs_person": ("Needs a person", "bad"),
 }
-TRIGGERS = {"clock": "Daily", "person": "By a person", "change": "After a change"}
+TRIGGERS = {"clock": "Daily", "person": "By a person", "change": "After a change", "export": "From an export"}
 WHAT = {
     "joined": "joined the list",
     "changed": "changed",

@@ -302,7 +302,7 @@ def test_without_the_api_a_run_looks_at_campaign_monitor_alone(kept: ByHand) -> 
     run = kept.relay.reconcile(kept.now)
     assert (run.state, run.counts.get("ehq_read", 0)) == ("completed", 0)
     kept.agrees()
-    assert "last one is of" in exports.last_read(kept.relay.parts, kept.now)
+    assert "last one is of" in exports.last_read(kept.now)
     with pytest.raises(NeedsPerson, match="by hand"):
         kept.relay.parts.ehq(kept.now)
 

@@ -1,0 +1,101 @@
+"""The pages that read an export: upload, look, apply or throw away."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from relay.store import audit, exports
+from relay.store.connections import Connection
+from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
+
+Visit = Callable[[str], Visitor]
+
+
+@pytest.fixture
+def by_hand(relay: Relay, ehq: SimulatedEhq) -> Connection:
+    return relay.connect(ehq, ehq_url="", ehq_credential={}, reads="export")
+
+
+def file(ehq: SimulatedEhq, path: str = "export.zip", name: str = "export.zip") -> tuple[io.BytesIO, str]:
+    return io.BytesIO(requests.get(f"{ehq.url}/sandbox/{path}", timeout=10).content), name
+
+
+def upload(who: Visitor, connection: Connection, **form: Any) -> Any:
+    return who.post(f"/c/{connection.id}/import", form, content_type="multipart/form-data")
+
+
+def test_an_export_is_uploaded_looked_at_and_applied(
+    visit: Visit, relay: Relay, by_hand: Connection, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    operator = visit("operator")
+    women = file(ehq, "export.zip?group=Female Only", "women.zip")
+    there = upload(
+        operator, by_hand, files=[file(ehq)], people="56", **{"group-1": "Female Only", "group-file-1": [women]}
+    ).headers["Location"]
+    assert "Reading" in operator.get(there).text or "Preparing" in operator.get(there).text
+    relay.work()
+    page = operator.get(there).text
+    assert "These files are the whole export" in page
+    assert "would join" in page
+    assert "Female Only" in page
+    assert cm.active() == set()
+    person = next(iter(ehq.people().values()))
+    assert person["email"] not in page
+    first, second = (operator.post(f"{there}/apply").headers["Location"] for _ in range(2))
+    assert first == second, "a double click is one run"
+    relay.work()
+    assert "Complete" in operator.get(first).text
+    assert cm.segments()["Female Only"] > 0
+    assert operator.get(there).status_code == 404, "and the people in it are gone"
+    with relay.parts.database.read() as tx:
+        assert exports.waiting(tx, by_hand.id) == []
+        assert [entry.what for entry in audit.search(tx, limit=2)] == ["applied an export", "uploaded an export"]
+    assert "the last one is of" in operator.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({}, "Choose the files"),
+        ({"files": [(io.BytesIO(b"Name\nx\n"), "names.csv")]}, "no column Email"),
+        ({"people": "many"}, "must be a number"),
+        ({"made_at": "noon"}, "date and a time"),
+        ({"group-1": "Female Only"}, "Group 1 has no file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_cannot_be_used_is_said_at_its_field(
+    visit: Visit, by_hand: Connection, form: dict[str, Any], says: str, relay: Relay
+) -> None:
+    answer = upload(visit("operator"), by_hand, **form)
+    assert answer.status_code == 422
+    assert says in answer.text
+    with relay.parts.database.read() as tx:
+        assert exports.waiting(tx, by_hand.id) == []
+
+
+def test_an_incomplete_export_says_why_and_can_be_thrown_away(
+    visit: Visit, relay: Relay, by_hand: Connection, ehq: SimulatedEhq
+) -> None:
+    operator = visit("operator")
+    there = upload(operator, by_hand, files=[file(ehq)], people="1,000").headers["Location"]
+    relay.work()
+    assert "EHQ shows 1,000 participants, and these files list 56." in operator.get(there).text
+    assert "An export waits for you" in operator.get(f"/c/{by_hand.id}/import").text
+    assert "thrown away" in operator.post(f"{there}/discard", follow_redirects=True).text
+    assert operator.get(there).status_code == 404
+
+
+def test_viewers_and_other_connections_see_nothing_of_it(
+    visit: Visit, relay: Relay, by_hand: Connection, ehq: SimulatedEhq
+) -> None:
+    there = upload(visit("operator"), by_hand, files=[file(ehq)]).headers["Location"]
+    assert visit("viewer").get(there).status_code == 403
+    assert "/import" not in visit("viewer").get(f"/c/{by_hand.id}/runs").text
+    other = relay.connect(ehq, "Other")
+    assert visit("operator").get(there.replace(by_hand.id, other.id)).status_code == 404
