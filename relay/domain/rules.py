@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,6 +14,12 @@ from relay.errors import Invalid
 
 Role = Literal["participant", "project_admin", "hub_admin", "site_admin", "unknown"]
 ROLES: tuple[Role, ...] = ("participant", "project_admin", "hub_admin", "site_admin", "unknown")
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Looked for once: it walks a thousand files, and rules are read at every look at a connection."""
+    return frozenset(available_timezones())
 
 
 class _Document(BaseModel):
@@ -65,7 +72,7 @@ class Rules(_Document):
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        if name not in available_timezones():
+        if name not in _zones():
             raise ValueError(f"{name!r} is not a time zone name such as Australia/Sydney")
         return name
 

@@ -15,7 +15,7 @@ def due_segments(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Pictu
 
     One segment tells whether an options call drops rules here; only then are all of them read. A run reads all anyway.
     """
-    picture = fields.make(parts, cm, lease, picture, {"groups": set()}) if "groups" in picture.fields else picture
+    picture = options(parts, cm, lease, picture)
     field = picture.fields.get("groups")
     sample = next((g for g in picture.groups.values() if g.segment_id and not g.deleted), None)
     kept = True
@@ -27,3 +27,11 @@ def due_segments(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Pictu
     segments.make(parts, cm, lease, picture, everyone=not kept)
     with parts.database.write() as tx:
         connections.change(tx, picture.connection.id, segments_due=False)
+
+
+def options(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture) -> Picture:
+    """Every group has its option, also one that nobody is in: without it there can be no segment."""
+    field = picture.fields.get("groups")
+    if field is None or {g.option for g in picture.groups.values() if not g.deleted} <= set(field.options):
+        return picture
+    return fields.make(parts, cm, lease, picture, {"groups": set()})

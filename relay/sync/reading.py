@@ -22,6 +22,7 @@ from relay.sync.prefetch import Prefetch
 
 STEP_S = 4.0
 COMPARED = 2000
+FEW = 2
 NOT_KEPT = "write not kept by CM"
 
 
@@ -96,19 +97,34 @@ class Reading:
         self.known_picture = picture
 
     def _ehq_complete(self) -> str:
-        total = self.counts.get("ehq_total")
-        read = self.counts.get("ehq_read", 0) + self.counts.get("ehq_unreadable", 0)
-        if total is not None and read < total:
-            raise Incomplete(
-                f"EHQ says that it has {total} people but listed {read}.",
-                remedy="Nobody was removed. The next run tries again; if this stays, ask EHQ's support.",
-            )
+        total, told = self.counts.get("ehq_total"), self.counts.get("ehq_told", 0)
+        if total is not None:
+            self._all_there(total, told)
         with self.parts.database.write() as tx:
             census.grown(tx)
             # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
             if not self.run.dry and not self.counts.get("ehq_unreadable"):
                 census.count_absent(tx, self.connection.id, self.run.id)
         return "campaign_monitor"
+
+    def _all_there(self, total: int, told: int) -> None:
+        """`total` is what EHQ said last, `told` the most it said. A few people may come or go while we read.
+
+        :raise Incomplete: when pages list some twice and others not at all, or the total shrinks under our hands.
+        """
+        with self.parts.database.read() as tx:
+            different = census.distinct(tx, self.connection.id, self.run.id) + self.counts.get("ehq_unreadable", 0)
+        listed = self.counts.get("ehq_read", 0) + self.counts.get("ehq_unreadable", 0)
+        if listed < total:
+            found = f"EHQ says that it has {total} people but listed {listed}."
+        elif different < total - max(FEW, total // 100):
+            found = f"EHQ says that it has {total} people but listed {different}, some of them more than once."
+        elif told - total > self.connection.rules.brake.limit(told):
+            found = f"EHQ said first that it has {told} people, and {total} a few pages later."
+        else:
+            return
+        again = "Nobody was removed. The next run tries again; if this stays, ask EHQ's support."
+        raise Incomplete(found, remedy=again, code="ehq-paging")
 
     def _read_list(self, states: tuple[str, ...], cause: str | None) -> bool:
         cm = self.parts.campaign_monitor(self.connection)

@@ -22,7 +22,7 @@ from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
-from relay.sync import fields, hooks, segments
+from relay.sync import fields, groups, hooks, segments
 from relay.sync.apply import apply_waiting
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.hints import BY_HAND
@@ -100,6 +100,7 @@ class Step(Reading):
                 self._see(page, asked)
                 if page.total is not None:
                     self.counts["ehq_total"] = page.total
+                    self.counts["ehq_told"] = max(page.total, self.counts.get("ehq_told", 0))
                 if page.cursor is None:
                     return self._ehq_complete()
                 self.cursor["page"] = page.cursor.to_dict()
@@ -280,7 +281,8 @@ class Step(Reading):
         with self.claim_list() as lease:
             if (self.connection.cm_hook_problem or {}).get("passing"):
                 hooks.keep(self.parts, self.connection, lease)
-            picture = segments.make(self.parts, cm, lease, self.picture(), everyone=True)
+            picture = groups.options(self.parts, cm, lease, self.picture())
+            picture = segments.make(self.parts, cm, lease, picture, everyone=True)
         with self.parts.database.write() as tx:
             connections.change(tx, self.connection.id, segments_due=False)
         self.counts["segments"] = sum(1 for g in picture.groups.values() if g.segment_id)

@@ -130,7 +130,8 @@ def window(total: int) -> tuple[int, int, int]:
     size = min(number("per_page", 100), int(faults.get("page_cap", 1000)))
     pages = max(1, -(-total // size))
     shown = 1 if faults.get("same_page") else (page - 1) % pages + 1 if faults.get("endless") else page
-    return page, size, (shown - 1) * size
+    start = (shown - 1) * size
+    return page, size, (shown - 1) if faults.get("overlap") else start
 
 
 def listing(data: list[Any], included: list[Any] | None, page: int, size: int, total: int) -> Response:
@@ -146,6 +147,7 @@ def listing(data: list[Any], included: list[Any] | None, page: int, size: int, t
     pages = page + 1 if faults.get("endless") else max(1, -(-total // size))
     if not faults.get("no_meta"):
         short = faults.get("shrink_total", 0)
+        short = short or (int(faults.get("shrinking", 0)) if page > 1 else 0)
         told = max(0, total - (total // 2 if short is True else int(short)))
         document["meta"] = here.spell(
             {"total": told, "total-pages": max(pages, 1) if told == total else -(-told // size)}

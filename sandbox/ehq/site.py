@@ -30,6 +30,8 @@ FAULTS = {
     "no_links": "no links in lists",
     "shrink_total": "meta counts this many too few (true: half)",
     "token_lifetime_s": "tokens expire after this many seconds (default 3600)",
+    "shrinking": "meta counts this many too few from the second page on",
+    "overlap": "from the second page on, each page is the one before it but for one person",
     "shift": "this many people of a page are deleted once it was read, so that later pages shift",
     "auth_404": "a missing or wrong credential answers 404",
     "role_blocked": "blocked people have role-name blocked",

@@ -76,6 +76,9 @@ def test_an_old_delivery_taken_again_does_not_bring_back_who_is_gone(live: Live)
         ({"page_cap": 20, "endless": True}, "page"),
         ({"html": True}, "web page"),
         ({"page_cap": 20, "shrink_total": -5}, "listed"),
+        ({"page_cap": 20, "shrinking": 20}, "a few pages later"),
+        ({"page_cap": 20, "overlap": True}, "more than once"),
+        ({"page_cap": 20, "no_meta": True, "no_links": True, "endless": True}, "same page"),
         ({"status": 404}, "404"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
@@ -93,6 +96,13 @@ def test_a_read_that_was_not_complete_removes_nobody_and_says_why(live: Live, fa
         assert says in run.problem["message"]
         assert run.problem["remedy"]
     assert live.cm.active() == before
+
+
+def test_a_total_that_is_smaller_than_yesterday_is_complete_and_what_the_brake_is_for(live: Live) -> None:
+    connect.configure(live.relay.parts, live.connection, {"brake": {"people": 2, "percent": 0}})
+    gone = vanish(live, 0, 1, 2)
+    assert [live.run().state, live.run().state] == ["completed", "braked"]
+    assert {live.state(email) for email in gone} == {"Active"}
 
 
 def test_pages_that_shift_while_they_are_read_lose_nobody(live: Live) -> None:

@@ -75,6 +75,15 @@ def test_a_new_group_gets_its_segment_and_the_others_keep_their_rules(live: Live
     assert all(rules(live, title) for title in live.cm.segments())
 
 
+def test_a_group_that_nobody_told_of_and_nobody_is_in_has_its_segment_after_one_run(live: Live) -> None:
+    live.ehq.act("group_create", name="Jury", silent=True)
+    live.run()
+    assert live.cm.segments()["Jury"] == 0
+    live.cm.forget_calls()
+    live.run()
+    assert live.cm.calls()["writes"] == 0
+
+
 def test_a_renamed_group_keeps_its_segment(live: Live) -> None:
     before = segment_id(live, "Pet owners")
     live.happens("group_rename", group="Pet owners", name="Animal friends")
