@@ -136,6 +136,8 @@ class Account:
         self.lists: dict[str, List] = {}
         self.journal: deque[tuple[int, float, str, str, str, bool]] = deque(maxlen=200_000)
         self.violations: list[dict[str, Any]] = []
+        self.writes: list[dict[str, Any]] | None = None
+        """With a list here, every write about people that was obeyed: see `gate.remember`."""
         self.tokens: dict[str, Any] = {}
         self._clients: list[Client] = []
         self._ids = self._seq = 0

@@ -61,7 +61,27 @@ def strike() -> Response | None:
         if code := faults.take("code"):
             raise CMError(int(code), {60: 401, 100: 401, 101: 401, 102: 401}.get(int(code), 400))
     check_credential(here)
+    if here.writes is not None and write and request.path.startswith(f"{ROOT}subscribers/"):
+        g.written = remember(here, here.writes)
     return None
+
+
+def remember(here: Account, writes: list[dict[str, Any]]) -> dict[str, Any]:
+    """{"method", "call", "email": asked for, "body", "before": {address: [state, suppressed]}, "status"}: what a test
+    needs to judge the write by itself. "status" comes when it was obeyed."""
+    sent = orjson.loads(request.get_data() or b"{}")
+    email = request.args.get("email", "")
+    entries = sent.get("Subscribers") or [sent]
+    addresses = {str(one.get("EmailAddress") or "").lower() for one in entries} | {email.lower()} - {""}
+    before = {}
+    with here.lock:
+        for where in here.lists.values():
+            if where.id in request.path:
+                for address in addresses:
+                    person = where.get(address)
+                    before[address] = [person.state if person else None, address in where.client.suppressed]
+        writes.append({"method": request.method, "call": kind(), "email": email, "body": sent, "before": before})
+    return writes[-1]
 
 
 def check_credential(here: Account) -> None:
@@ -93,6 +113,8 @@ def drop() -> Response:
 def finish(response: Response) -> Response:
     if not g.get("counted"):
         return response
+    if "written" in g:
+        g.written["status"] = response.status_code
     faults = account().faults
     if not g.get("spared"):
         time.sleep(float(faults.take("timeout_s", 0)))

@@ -1,0 +1,173 @@
+"""What must be true of the list, from the rules about people alone. It knows nothing of the relay.
+
+It is told what people did (in EHQ by what EHQ shows in the end, in Campaign Monitor as it happens) and is shown every
+write that Campaign Monitor obeyed. It says who must be on the list in the end and with what, and what no careful
+writer would ever have done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST = 250
+
+
+class Oracle:
+    """`audience`: {"roles": those on the list, "activated_only": bool}, as a person set it."""
+
+    def __init__(self, audience: Mapping[str, Any]) -> None:
+        self.audience = audience
+        self.holder: dict[str, str] = {}
+        """Address → the EHQ id of the person whom the relay last put there."""
+        self.out: dict[str, set[str]] = {}
+        """An address at which somebody opted out → the people whose word that was."""
+        self.removed: set[str] = set()
+        """Addresses taken off the list by the relay and not by a person."""
+        self.strangers: set[str] = set()
+        self.unsure: set[str] = set()
+        """Addresses about which the rules do not decide."""
+        self.wrong: list[str] = []
+        self.tried: Counter[str] = Counter()
+
+    # What people do in Campaign Monitor.
+
+    def opts_out(self, address: str) -> None:
+        """Unsubscribed, bounced, complained, or deleted by hand: theirs, whatever EHQ says (rule 3)."""
+        self.strangers.discard(address)
+        self.removed.discard(address)
+        self.out.setdefault(address, set()).update({self.holder[address]} if address in self.holder else ())
+
+    def subscribes(self, address: str) -> None:
+        """By CM's own form: the one way in which an opt-out ends. Whom EHQ does not want there is not decided."""
+        if address in self.out or address in self.removed:
+            self.unsure.add(address)
+        elif address not in self.holder:
+            self.strangers.add(address)
+        self.out.pop(address, None)
+        self.removed.discard(address)
+
+    # What the relay does.
+
+    def sees(self, write: Mapping[str, Any]) -> None:
+        """One write that CM obeyed, with the state of each address before it."""
+        if write.get("status") not in (200, 201, 400):  # 400 is also an import of which a part was taken
+            return
+        call, body, before = write["call"], write["body"], write["before"]
+        self.tried[f"{write['method']} {call.rpartition('/')[2]}"] += 1
+        if call.endswith("/import"):
+            for entry in body["Subscribers"]:
+                self._put(entry, before, body.get("Resubscribe"), len(body["Subscribers"]))
+        elif write["method"] == "PUT":
+            self._move(write["email"].lower(), body, before)
+        elif write["method"] == "DELETE" or call.endswith("/unsubscribe"):
+            address = (write["email"] or body.get("EmailAddress", "")).lower()
+            state = before[address][0]
+            if address not in self.holder:
+                self._wrongs("removed somebody whom it never put there", address)
+            if state not in ("Active", None):
+                self._wrongs(f"removed somebody who was {state}", address)
+            if state == "Active":
+                self.removed.add(address)
+        else:
+            self._wrongs(f"made a call that no rule asks for: {write['method']} {call}", "")
+
+    def _put(self, entry: Mapping[str, Any], before: Mapping[str, Any], resubscribe: bool, together: int) -> None:
+        address = entry["EmailAddress"].lower()
+        state, suppressed = before[address]
+        if resubscribe:
+            if together > 1:
+                self._wrongs("resubscribed several people in one call", address)
+            if address in self.out or suppressed or state in ("Unsubscribed", "Bounced", "Unconfirmed"):
+                self._wrongs(f"revived an opt-out ({state}, suppressed: {suppressed})", address)
+            elif state == "Deleted" and address not in self.removed:
+                self._wrongs("brought back somebody whom it had not removed", address)
+        comes_in = state == "Active" or (state is None and not suppressed) or (resubscribe and not suppressed)
+        if comes_in:
+            self._holds(address, entry)
+
+    def _move(self, old: str, body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+        new = (body.get("EmailAddress") or old).lower()
+        state, _ = before[old]
+        if body.get("Resubscribe"):
+            self._wrongs("resubscribed in an update", old)
+        if old not in self.holder:
+            self._wrongs("changed somebody whom it never put there", old)
+        if new != old:
+            there, suppressed = before[new]
+            if there is not None:
+                return  # CM refused: the new address is on the list already
+            if suppressed and state == "Active":
+                self._wrongs("moved somebody to an address that opted out", new)
+            if old in self.out:
+                self.out[new] = self.out.pop(old)
+        if state == "Active":
+            self.holder.pop(old, None)
+            self._holds(new, body)
+
+    def _holds(self, address: str, entry: Mapping[str, Any]) -> None:
+        self.removed.discard(address)
+        self.strangers.discard(address)  # EHQ gives this address to somebody, so the relay may take it over
+        ids = [f["Value"] for f in entry.get("CustomFields", ()) if f["Key"].lower() == "[ehqid]" and f.get("Value")]
+        self.holder[address] = str(ids[0]) if ids else self.holder.get(address, "")
+
+    def _wrongs(self, what: str, address: str) -> None:
+        self.wrong.append(f"The relay {what}: {address}")
+
+    # How it must end.
+
+    def belongs(self, person: Mapping[str, Any]) -> bool:
+        """Everyone registered who is subscribed and not blocked, within the audience (rule 1)."""
+        if not person["subscribed"] or person["blocked"] or not person["email"]:
+            return False
+        if self.audience.get("activated_only") and not person["confirmed"]:
+            return False
+        return person["role"] in self.audience["roles"]
+
+    def expected(self, people: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Address → EHQ id of whoever must be Active, of everyone whom EHQ has: {id: {"email", "subscribed", "blocked",
+        "confirmed", "role", …}}."""
+        opted_out = set().union(*self.out.values())
+        return {
+            person["email"].lower(): i
+            for i, person in people.items()
+            if self.belongs(person) and i not in opted_out and person["email"].lower() not in self.out
+        }
+
+    def judge(self, people: Mapping[str, Any], subscribers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """What is not as it must be: `subscribers` is {address: {"state", "fields": {name: value}}}."""
+        wrong = list(self.wrong)
+        expected = self.expected(people)
+        active = {address for address, one in subscribers.items() if one["state"] == "Active"}
+        for address in sorted((active ^ (set(expected) | self.strangers)) - self.unsure):
+            wrong.append(f"{address} is {'on' if address in active else 'not on'} the list")
+        for address in sorted(active & set(expected)):
+            held, person = subscribers[address]["fields"], people[expected[address]]
+            wrong += [f"{address}: {field}" for field in _differences(held, expected[address], person)]
+        return wrong
+
+
+def _differences(held: Mapping[str, Any], ehq_id: str, person: Mapping[str, Any]) -> list[str]:
+    wrong = []
+    if held.get("EHQ ID") != ehq_id:
+        wrong.append(f"EHQ ID is {held.get('EHQ ID')} and not {ehq_id}")
+    for name, want in (("Activated", person["confirmed"]), ("Blocked", person["blocked"])):
+        if held.get(name) != ("Yes" if want else "No"):
+            wrong.append(f"{name} is {held.get(name)}")
+    if sorted(held.get("Tags") or []) != sorted(person["tags"]):
+        wrong.append(f"Tags are {held.get('Tags')} and not {person['tags']}")
+    # A group's option ends with its id in brackets, whatever the group was called when it was made.
+    groups = {option.rpartition("[")[2].rstrip("]") for option in held.get("Groups") or []}
+    if groups != person["groups"]:
+        wrong.append(f"Groups are {sorted(groups)} and not {sorted(person['groups'])}")
+    for labels, value in person["answers"]:
+        names = [label for label in labels if label in held]
+        have = held[names[0]] if names else ""
+        if isinstance(value, list):
+            have = [have] if isinstance(have, str) and have else have or []
+            if sorted(have) != sorted(value):
+                wrong.append(f"{labels[-1]} is {have} and not {value}")
+        elif str(have) != ("" if value is None else " ".join(str(value).split())[:LONGEST].rstrip()):
+            wrong.append(f"{labels[-1]} is {have!r} and not {value!r}")
+    return wrong

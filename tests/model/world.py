@@ -1,0 +1,292 @@
+"""Everything a history needs, made once and used again: both simulators, a door, a database, and a clock that jumps.
+
+Nothing here waits. Deliveries lie in a tray until the history hands them over; the clock is moved, not watched; there
+is no Redis at all, since everything in it may be lost at any moment: workers look because the history says so.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import time_machine
+
+import sandbox.campaign_monitor
+import sandbox.ehq
+from relay.settings import read_settings
+from relay.store import migrate, runs
+from relay.store.runs import Run
+from relay.sync import brake, connect, status, work
+from relay.web import create_app
+from relay.wiring import wire
+from sandbox.campaign_monitor.account import Account, List, Subscriber
+from sandbox.campaign_monitor.actions import act as act_in_cm
+from sandbox.campaign_monitor.errors import CMError
+from sandbox.campaign_monitor.hooks import event
+from sandbox.control import Refused
+from sandbox.ehq.actions import act as act_in_ehq
+from sandbox.ehq.emitter import Delivery
+from sandbox.ehq.signing import headers
+from sandbox.ehq.site import Site
+from sandbox.people import MISSING
+from sandbox.server import Server
+from tests.conftest import KEY
+
+ONE_HOLD_S = 61.0
+"""Longer than any pause after a failure that may pass."""
+MEMORY = Path("/dev/shm")
+
+
+class Killed(BaseException):
+    """The worker dies here: nothing after this line happens."""
+
+
+class Tray:
+    """In place of the sandbox's own emitter: what EHQ sent and nobody carried yet."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Delivery] = []
+        self.carried: list[Delivery] = []
+
+    def send(self, delivery: Delivery) -> None:
+        self.waiting.append(delivery)
+
+    def pending(self) -> int:
+        return len(self.waiting)
+
+    def close(self) -> None:
+        pass
+
+
+class Notices:
+    """In place of CM's postman: what its own webhook has to say lies with the hook until it is carried."""
+
+    def tell(self, where: List, kind: str, person: Subscriber, old: str = "") -> None:
+        for hook in where.hooks.values():
+            if hook.active and kind in hook.events:
+                hook.waiting.append(event(where, kind, person, old))
+
+    def close(self) -> None:
+        pass
+
+
+class World:
+    """One for each test process; `begin` makes everything in it as new."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="model-", dir=MEMORY if MEMORY.is_dir() else None))
+        self.ehq_app, self.cm_app = sandbox.ehq.create_app(people=0), sandbox.campaign_monitor.create_app()
+        self.servers = [Server(self.ehq_app), Server(self.cm_app), Server(lambda *given: self.web(*given))]
+        ehq, cm, door = (server.start() for server in self.servers)
+        self.ehq_url, self.cm_url = ehq.url, cm.url
+        self.parts = wire(
+            read_settings(
+                {
+                    "DATABASE_URL": f"sqlite:///{self.folder / 'relay.sqlite3'}",
+                    "REDIS_URL": "redis://127.0.0.1:1",
+                    "SECRET_KEY": "a secret of sufficient length",
+                    "RELAY_ENCRYPTION_KEYS": KEY,
+                    "CAMPAIGN_MONITOR_API_URL": f"{cm.url}/api/v3.3",
+                    "RELAY_BASE_URL": door.url,
+                    "LOG_LEVEL": "ERROR",
+                },
+                var=self.folder,
+            )
+        )
+        migrate.upgrade(self.parts.database)
+        self.web = create_app(self.parts)
+        self.door = self.web.test_client()
+        self.tried: Counter[str] = Counter()
+        self.dies_in: int | None = None
+        self.dies_after = False
+        self._plain_send, self.parts.session.send = self.parts.session.send, self._send  # type: ignore[method-assign]
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.close()
+        self.parts.database.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def begin(self, people: int, seed: int, rules: dict[str, Any], ehq: dict[str, Any], cm: dict[str, Any]) -> None:
+        self.dies_in = None
+        self.travel = time_machine.travel(time.time(), tick=True)
+        self.clock = self.travel.start()
+        self.labels: dict[int, list[str]] = {}
+        self.site, self.account, self.tray = Site(people, seed, "haveyoursay.example.gov.au"), Account(), Tray()
+        self.site.emitter.webhook.enabled = True
+        self.site.emitter = self.tray  # type: ignore[assignment]
+        self.site.faults.set(**ehq)
+        self.account.faults.set(**cm)
+        self.account.writes, self.account.postman = [], Notices()  # type: ignore[assignment]
+        self.ehq_app.extensions["sandbox"], self.cm_app.extensions["sandbox"] = self.site, self.account
+        wish = connect.Wish("Bayside", self.ehq_url, {"token": "sandbox"}, cm_api_key="sandbox")
+        added = connect.add(self.parts, wish)
+        self.id, self.secret = added["connection"], added["webhook_secret"]
+        self.rules = rules
+        connect.configure(self.parts, self.connection, rules)
+
+    def end(self) -> None:
+        try:
+            connect.remove(self.parts, self.connection)
+        finally:
+            self.travel.stop()
+
+    @property
+    def connection(self) -> Any:
+        return self.parts.connection(self.id)
+
+    # People.
+
+    def in_ehq(self, action: str, **more: Any) -> bool:
+        """Does it where it makes sense: nobody is unblocked who is not blocked."""
+        try:
+            act_in_ehq(self.site, {"action": action, **more})
+        except Refused:
+            return False
+        return True
+
+    def in_cm(self, action: str, **more: Any) -> bool:
+        try:
+            act_in_cm(self.account, {"action": action, "list": "Bayside", **more})
+        except (Refused, CMError):
+            return False
+        return True
+
+    def people(self) -> dict[str, dict[str, Any]]:
+        """Everyone in EHQ, in the oracle's words."""
+        everyone = self.site.order
+        groups = self.site.memberships(everyone)
+        found = {}
+        for person, mine in zip(everyone, groups, strict=True):
+            said = zip(self.site.questions, person.answers, strict=False)
+            answers = [
+                ([*self.labels.get(q.id, ()), q.label], v) for q, v in said if v is not MISSING and q.type != "removed"
+            ]
+            found[str(person.id)] = {
+                "email": person.email,
+                "subscribed": person.subscribed,
+                "blocked": person.blocked,
+                "confirmed": person.confirmed,
+                "role": person.role,
+                "tags": list(person.tags),
+                "groups": {str(group.id) for group in mine},
+                "answers": answers,
+            }
+        return found
+
+    @property
+    def list(self) -> Any:
+        return next(iter(self.account.lists.values()))
+
+    def subscribers(self) -> dict[str, dict[str, Any]]:
+        names = {field.number: field.name for field in self.list.fields}
+        return {
+            address: {"state": one.state, "fields": {names[n]: v for n, v in one.fields.items() if n in names}}
+            for address, one in self.list.people.items()
+        }
+
+    # Deliveries.
+
+    def carry(self, delivery: Delivery) -> None:
+        """To the door, signed now, as a sender does that tries again after days."""
+        self.tray.carried.append(delivery)
+        at = int(self.site.now() / 1000)
+        proof = headers("standard", self.secret, delivery.id, delivery.type, at, delivery.body)
+        reply = self.door.post(
+            f"/webhooks/ehq/{self.id}", data=delivery.body, headers={"Content-Type": "application/json", **proof}
+        )
+        assert reply.status_code in (200, 202), reply.text
+
+    def carry_notices(self, lost: bool = False) -> int:
+        """What Campaign Monitor's webhook has to say, all that waits in one post, or never."""
+        told = 0
+        for hook in list(self.list.hooks.values()):
+            events, hook.waiting = hook.waiting, []
+            if events and not lost:
+                body = {"ListID": self.list.id, "Events": events}
+                reply = self.door.post(urlsplit(hook.url).path, json=body)
+                assert reply.status_code == 200, reply.text
+            told += len(events)
+        return told
+
+    # The relay's workers.
+
+    def _send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        if self.dies_in is not None and str(request.url).startswith(self.cm_url):
+            self.dies_in -= 1
+            if self.dies_in < 0:
+                self.dies_in = None
+                if self.dies_after:
+                    self._plain_send(request, **more)
+                raise Killed
+        return self._plain_send(request, **more)
+
+    def alive(self, do: Any, *given: Any) -> None:
+        """A worker does it, and may die in it."""
+        try:
+            do(self.parts, *given)
+        except Killed:
+            self.tried["a worker is killed in a call"] += 1
+
+    def visit(self) -> None:
+        self.alive(work.visit, self.id)
+
+    def run_under_way(self) -> Run | None:
+        with self.parts.database.read() as tx:
+            found = runs.under_way(tx, self.id)
+        return found[0] if found else None
+
+    def start_run(self, dry: bool = False) -> Run:
+        return work.start_run(self.parts, self.id, trigger="person", dry=dry)[0]
+
+    def step(self) -> None:
+        """One step of the run under way; a pause after a failure passes at once."""
+        run = self.run_under_way()
+        if run is None:
+            return
+        until = (run.problem or {}).get("until")
+        if until and until > time.time():
+            self.later(until - time.time() + 0.1)
+        self.alive(work.step, run.id)
+
+    def finish_run(self) -> None:
+        for _ in range(200):
+            if self.run_under_way() is None:
+                return
+            self.step()
+        raise AssertionError(f"the run does not end: {self.run_under_way()}")
+
+    def run(self) -> Run:
+        self.finish_run()
+        run = self.start_run()
+        self.finish_run()
+        with self.parts.database.read() as tx:
+            ended = runs.find(tx, run.id)
+        assert ended is not None
+        self.tried[f"a run ends {ended.state}"] += 1
+        return ended
+
+    def settle(self) -> None:
+        """Workers look until nobody waits."""
+        for _ in range(40):
+            self.visit()
+            now = status.report(self.parts, self.connection)
+            if not now["waiting"] and not self.connection.segments_due:
+                return
+            self.later(ONE_HOLD_S)
+        raise AssertionError(f"still waiting: {now}")
+
+    def decide(self, approve: bool) -> bool:
+        found = brake.waiting(self.parts, self.connection)
+        if found is not None:
+            (brake.approve if approve else brake.reject)(self.parts, self.connection, found["run"])
+        return found is not None
+
+    def later(self, seconds: float) -> None:
+        self.clock.shift(seconds)
