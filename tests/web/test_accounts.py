@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 import time_machine
 
+from relay.errors import Invalid
 from relay.queue import Queue
 from relay.store import audit, users
 from relay.store.audit import Entry
@@ -260,3 +263,40 @@ def test_no_password_or_link_is_in_the_audit_log(visit: Visit, parts: Parts, mem
     assert PASSWORD not in text
     assert "scrypt" not in text
     assert "/invitation/" not in text
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """What each answered, or how it failed; all of them begin together."""
+    begin = threading.Barrier(len(acts))
+
+    def act(one: Callable[[], object]) -> object:
+        begin.wait()
+        try:
+            return one()
+        except Invalid as error:
+            return error
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(act, acts))
+
+
+def test_of_two_administrators_who_demote_each_other_one_stays(parts: Parts, member: User) -> None:
+    ada = user_of(parts, "admin")
+    accounts.change(parts, None, member.id, role="admin")
+    answers = at_once(
+        lambda: accounts.change(parts, ada, member.id, role="viewer"),
+        lambda: accounts.change(parts, member, ada.id, role="viewer"),
+    )
+    assert sum(isinstance(answer, Invalid) for answer in answers) == 1
+    with parts.database.read() as tx:
+        assert users.admins(tx) == 1
+
+
+def test_of_two_who_use_the_set_up_link_at_once_one_becomes_administrator(parts: Parts) -> None:
+    token = path(accounts.setup_url(parts)).rpartition("/")[2]
+    answers = at_once(
+        *(lambda n=n: accounts.first_admin(parts, token, f"a{n}@example.org", "A", PASSWORD) for n in range(3))
+    )
+    assert sum(isinstance(answer, User) for answer in answers) == 1
+    with parts.database.read() as tx:
+        assert len(users.everyone(tx)) == 1
