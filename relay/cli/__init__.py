@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, exporting, users
+from relay.cli import commands, decisions, exporting, runs, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
+from relay.sync import drift
 from relay.wiring import wire
 
 Parser = argparse.ArgumentParser
@@ -95,6 +96,12 @@ def parser() -> Parser:
 
     stop = command(sub, "stop", commands.stop, "End the run under way; what it did stays. The next one starts anew.")
     stop.add_argument("connection", metavar="C")
+
+    shown = command(sub, "runs", runs.show_runs, "The last runs; or what one of them repaired, and why.")
+    shown.add_argument("connection", metavar="C")
+    shown.add_argument("run", metavar="N", nargs="?", type=int, help="of one run: whom it repaired")
+    shown.add_argument("--cause", choices=tuple(drift.MEANINGS), metavar="CAUSE", help="only this cause of drift")
+    shown.add_argument("--limit", type=int, default=20, help="runs, or people (default: 20)")
 
     status = command(sub, "status", commands.status, "Who waits, who is refused, how the last run went.")
     status.add_argument("connection", metavar="C", nargs="?")

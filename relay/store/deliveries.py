@@ -1,7 +1,7 @@
 """Arrivals of webhooks: stored before they are answered, applied in order, kept to be looked at."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -42,6 +42,16 @@ def types_waiting(tx: Tx, connection_id: str, after: int, limit: int) -> list[tu
         deliveries.c.connection_id == connection_id, deliveries.c.state == "waiting", deliveries.c.id > after
     )
     return [(row.id, row.type) for row in tx.execute(query.order_by(deliveries.c.id).limit(limit))]
+
+
+def not_applied(tx: Tx, connection_id: str, subjects: Collection[str]) -> list[tuple[str, str, float, str]]:
+    """(subject, type, received at, state) of what waits, or is in quarantine, about `subjects` (EHQ ids)."""
+    query = sa.select(deliveries.c.subject, deliveries.c.type, deliveries.c.received_at, deliveries.c.state).where(
+        deliveries.c.connection_id == connection_id,
+        among(tx, deliveries.c.subject, subjects),
+        deliveries.c.state.in_(("waiting", "quarantined")),
+    )
+    return [(row.subject, row.type, row.received_at, row.state) for row in tx.execute(query)]
 
 
 def by_ids(tx: Tx, ids: Sequence[int]) -> list[Delivery]:

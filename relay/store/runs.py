@@ -160,8 +160,11 @@ def history(tx: Tx, participant_id: int, limit: int = 100) -> list[Mapping[str, 
     return [dict(row) for row in tx.execute(query.order_by(changes.c.id.desc()).limit(limit)).mappings()]
 
 
-def drift(tx: Tx, run_id: int, limit: int = 1000) -> list[Mapping[str, Any]]:
+def drift(tx: Tx, run_id: int, limit: int = 1000, cause: str | None = None) -> list[Mapping[str, Any]]:
+    """What a run repaired, all of it or that of one cause."""
     query = sa.select(changes).where(changes.c.run_id == run_id).order_by(changes.c.id).limit(limit)
+    if cause is not None:
+        query = query.where(changes.c.cause == cause)
     return [dict(row) for row in tx.execute(query).mappings()]
 
 

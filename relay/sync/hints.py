@@ -129,7 +129,7 @@ def _record(parts: Parts, picture: Picture, hinted: Sequence[Hinted], found: Seq
         hints.taken(tx, [(person.id, at) for person, at, _ in hinted])
         participants.read_back(tx, [(i, held) for i, (_, held) in changed.items()])
         participants.change(tx, later, cause=BY_HAND)
-        runs.note(tx, picture.connection.id, _notes(changed))
+        runs.note(tx, picture.connection.id, opt_outs(changed))
         # Whoever is on the list was not removed by us any more: what removes them from now on is CM's word.
         back = [i for i, (p, held) in read.items() if p.record.removed and held.state == "Active"]
         participants.change(tx, back, removed_at=None)
@@ -142,7 +142,8 @@ def _edited_at_once(person: Person, held: Held) -> bool:
     return same and (person.cm_written_at or 0.0) > time.time() - QUIET_S
 
 
-def _notes(changed: Mapping[int, tuple[Person, Held]]) -> list[dict[str, object]]:
+def opt_outs(changed: Mapping[int, tuple[Person, Held]]) -> list[dict[str, object]]:
+    """For the history: who of these (our id → the person as we knew them, what CM says now) opted out, or is back."""
     rows = []
     for person_id, (person, held) in changed.items():
         before, now = opted_out(person.held, person.record), opted_out(held, person.record)

@@ -15,6 +15,8 @@ from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.person import Person
 from relay.store.runs import Run
+from relay.sync import drift
+from relay.sync.hints import BY_HAND, opt_outs
 from relay.sync.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
@@ -56,7 +58,7 @@ class Reading:
 
     def cause(self, person: Person, now: Mapping[str, Any]) -> str:
         """Why a page said something else than we knew."""
-        return _cause(person, now)
+        return drift.cause(person, now)
 
     def _see(self, page: Any, asked: float) -> None:
         self.count("ehq_read", len(page.people))
@@ -79,7 +81,7 @@ class Reading:
                 participants.add_stubs(tx, self.connection.id, missing)
                 people |= participants.by_ids(tx, self.connection.id, missing, lock=True)
             changed: list[tuple[int, Known]] = []
-            causes: dict[str, list[int]] = {}
+            found: dict[int, tuple[str, Person, Mapping[str, Any]]] = {}
             for ehq_id, patch in patches.items():
                 person = people[ehq_id]
                 now = see(person.known, patch, Page(asked, patch.updated_at), left_out)
@@ -89,11 +91,11 @@ class Reading:
                 if now.values != person.known.values:
                     # Before the first run nothing was expected of EHQ: whatever was read in a set-up is still new.
                     cause = "first seen" if self.counts.get("first_run") else self.cause(person, now.values)
-                    causes.setdefault(cause, []).append(person.id)
+                    found[person.id] = cause, person, now.values
             participants.save_known(tx, changed)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
-            for cause, ids in causes.items():
-                participants.change(tx, ids, cause=cause)
+            for name, ids in drift.explained(tx, self.connection.id, found).items():
+                participants.change(tx, ids, cause=name)
         self.known_picture = picture
 
     def _ehq_complete(self) -> str:
@@ -174,6 +176,8 @@ class Reading:
                 if not alike(there[address], person.held) and (person.cm_written_at or 0.0) < asked
             ]
             participants.read_back(tx, [(person.id, held) for person, held in found], cause)
+            if cause == BY_HAND:
+                runs.note(tx, self.connection.id, opt_outs({p.id: (p, held) for p, held in found}))
             participants.change(tx, [person.id for person in matched.values()], cm_seen_run=self.run.id)
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
             ours_again = [
@@ -211,13 +215,3 @@ class Reading:
             if not gone:
                 return
             last = gone[-1].id
-
-
-def _cause(person: Person, now: Mapping[str, Any]) -> str:
-    """Why a page said something else than we knew: the drift's name (issue: drift, named)."""
-    before = person.known.values
-    if not before:
-        return "first seen" if person.known.page is None and not person.known.heard else "never delivered by EHQ"
-    if {k: v for k, v in before.items() if k != "groups"} == {k: v for k, v in now.items() if k != "groups"}:
-        return "group changed without an event"
-    return "never delivered by EHQ"

@@ -11,13 +11,13 @@ from relay.store import connections
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
 from tests.cli.conftest import Terminal
-from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
+from tests.conftest import NOWHERE, Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 from tests.web.test_webhooks import closed_port
 
 ADD = ("connection", "add", "--name", "Bayside", "--ehq-token", "sandbox", "--cm-api-key", "sandbox")
 STATUS = {
     "connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused", "quarantined", "on_list",
-    "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at",
+    "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at", "campaign_monitor_webhook",
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def test_add_connects_a_site_to_a_new_list(
     terminal: Terminal, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor, parts: Parts
 ) -> None:
     answer = terminal.json(*ADD, "--ehq-url", ehq.url)
-    assert answer["webhook_url"] == f"http://127.0.0.1:8000/webhooks/ehq/{answer['connection']}"
+    assert answer["webhook_url"] == f"{NOWHERE}/webhooks/ehq/{answer['connection']}"
     assert answer["webhook_secret"].startswith("whsec_")
     assert answer["state"] == "on"
     assert cm.list("Bayside")["subscribers"] == []
@@ -224,3 +224,21 @@ def test_reconcile_without_waiting_starts_one_or_joins_it(terminal: Terminal, co
     other = terminal.run("reconcile", connection.id, "--dry-run", "--json")
     assert other.code == 1
     assert "under way" in other.answer["error"]
+
+
+# runs
+
+
+def test_runs_lists_them_and_whom_one_of_them_repaired(terminal: Terminal, live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.cm.act("edit_field", email=email, field="What is your postcode?", value="9999")
+    run = live.run()
+    latest, first = terminal.json("runs", live.connection.id)
+    assert (latest["run"], latest["causes"]) == (run.id, {"changed by hand in CM": 1})
+    assert first["causes"] == {"first seen": first["counts"]["joins"]}
+    answer = terminal.json("runs", live.connection.id, str(run.id))
+    (found,) = answer["drift"]
+    assert (answer["state"], found["ehq_id"], found["cause"]) == ("completed", one, "changed by hand in CM")
+    assert terminal.json("runs", live.connection.id, str(run.id), "--cause", "still waiting")["drift"] == []
+    said = terminal.run("runs", live.connection.id, "999", "--json")
+    assert (said.code, said.answer["remedy"]) == (1, "`relay runs C` shows them.")

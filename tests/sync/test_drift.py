@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from relay.sync import connect
+import time
+
+import sqlalchemy as sa
+
+from relay.store import participants
+from relay.store.tables import deliveries
+from relay.sync import connect, drift
 from tests.conftest import Live
 
 
@@ -50,3 +56,66 @@ def test_the_history_of_a_person_tells_the_cause(live: Live) -> None:
     run = live.run()
     history = live.relay.person(live.connection, one)["history"]
     assert any(item.get("cause") == "changed by hand in CM" and item.get("run") == run.id for item in history)
+
+
+def test_a_change_whose_delivery_lies_in_quarantine_is_named(live: Live) -> None:
+    one, _ = live.ehq.someone()
+    live.ehq.act("answer", id=one, question=12, value="3090", silent=True)
+    arrived(live, one, "quarantined")
+    assert causes(live) == {"delivery failed or quarantined": 1}
+
+
+def test_a_delivery_that_was_quarantined_before_the_person_was_last_read_explains_nothing(live: Live) -> None:
+    one, _ = live.ehq.someone()
+    arrived(live, one, "quarantined", before=3600)
+    live.ehq.act("answer", id=one, question=12, value="3090", silent=True)
+    assert causes(live) == {"never delivered by EHQ": 1}
+
+
+def test_a_group_whose_delivery_lies_in_quarantine_is_named(live: Live) -> None:
+    one, _ = live.ehq.someone()
+    live.ehq.act("group_add", group=30, id=one, silent=True)
+    arrived(live, "30", "quarantined", "group.member_joined")
+    assert causes(live) == {"delivery failed or quarantined": 1}
+
+
+def test_a_change_delivered_and_not_applied_yet_is_still_waiting(live: Live) -> None:
+    one, _ = live.ehq.someone()
+    live.ehq.act("answer", id=one, question=12, value="3090", silent=True)
+    arrived(live, one, "waiting", before=-3600)
+    with live.relay.parts.database.write() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+        now = {**person.known.values, "answers": {**person.known.values["answers"], "12": "3090"}}
+        found = {person.id: (drift.cause(person, now), person, now)}
+        assert drift.explained(tx, live.connection.id, found) == {"still waiting": [person.id]}
+
+
+def test_whom_a_run_repaired_and_why_can_be_listed(live: Live) -> None:
+    (one, email), (two, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("edit_field", email=email, field="What is your postcode?", value="9999")
+    live.ehq.act("answer", id=two, question=12, value="3090", silent=True)
+    run = live.run()
+    listed = {item["ehq_id"]: item for item in drift.of_run(live.relay.parts, live.connection, run.id)}
+    assert {i: item["cause"] for i, item in listed.items()} == {
+        one: "changed by hand in CM",
+        two: "never delivered by EHQ",
+    }
+    assert listed[one]["what"] == "changed"
+    assert listed[one]["fields"] == ["What is your postcode?"]
+    only = drift.of_run(live.relay.parts, live.connection, run.id, "changed by hand in CM")
+    assert [item["ehq_id"] for item in only] == [one]
+
+
+def test_an_opt_out_that_a_run_finds_is_in_the_history(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.cm.act("unsubscribe", email=email)
+    live.run()
+    assert "opted_out" in [item["what"] for item in live.relay.person(live.connection, one)["history"]]
+
+
+def arrived(live: Live, subject: str, state: str, word: str = "participant.odd", before: float = -1) -> None:
+    """A delivery about `subject` that nothing can be made of, or that waits; `before` now, in seconds."""
+    with live.relay.parts.database.write() as tx:
+        values = {"key": f"odd {subject}", "type": word, "subject": subject, "state": state}
+        row = {"connection_id": live.connection.id, "received_at": time.time() - before, **values}
+        tx.execute(sa.insert(deliveries).values(**row))
