@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, exporting, runs, users
+from relay.cli import commands, decisions, exporting, people, runs, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.sync import drift
@@ -106,9 +106,7 @@ def parser() -> Parser:
     status = command(sub, "status", commands.status, "Who waits, who is refused, how the last run went.")
     status.add_argument("connection", metavar="C", nargs="?")
 
-    person = command(sub, "person", commands.person, "Why is this person on the list, or not?")
-    person.add_argument("connection", metavar="C")
-    person.add_argument("who", metavar="EMAIL|ID")
+    people.parsers(command, sub)
 
     deliveries = command(sub, "deliveries", commands.deliveries, "What arrived.")
     deliveries.add_argument("connection", metavar="C")
@@ -122,7 +120,7 @@ def parser() -> Parser:
     chosen.add_argument("--delivery", metavar="ID")
     chosen.add_argument("--state", choices=("applied", "quarantined"))
     chosen.add_argument("--since")
-    replay.add_argument("--dry-run", action="store_true", help="only say how many")
+    replay.add_argument("--dry-run", action="store_true", help="only say what it would do, and to how many")
 
     decisions.parsers(command, sub)
     user = sub.add_parser("user", help="Who may log in to the pages.").add_subparsers(required=True, metavar="ACTION")

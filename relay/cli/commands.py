@@ -15,8 +15,10 @@ from relay.errors import Invalid, RelayError
 from relay.store import connections, runs
 from relay.store import deliveries as arrivals
 from relay.store import migrate as schema
+from relay.store.chosen import Filter
 from relay.sync import check as checks
-from relay.sync import connect, credentials, explain, lists, progress, work
+from relay.sync import connect, credentials, lists, progress, work
+from relay.sync import replay as replays
 from relay.sync import status as reports
 from relay.sync.parts import Parts
 
@@ -163,17 +165,6 @@ def status(parts: Parts, options: Options) -> Answer:
     return [reports.report(parts, connection) for connection in everyone], 0
 
 
-def person(parts: Parts, options: Options) -> Answer:
-    connection = parts.connection(options.connection)
-    found = explain.people(parts, connection, options.who)
-    if not found:
-        raise RelayError(
-            "Nobody with this address or id is known here.",
-            remedy="EHQ has not delivered them, and no run has read them: is the address right? Is a run due?",
-        )
-    return (found[0] if len(found) == 1 else found), 0
-
-
 def deliveries(parts: Parts, options: Options) -> Answer:
     connection = parts.connection(options.connection)
     with parts.database.read() as tx:
@@ -195,26 +186,21 @@ def deliveries(parts: Parts, options: Options) -> Answer:
 
 def replay(parts: Parts, options: Options) -> Answer:
     connection = parts.connection(options.connection)
-    with parts.database.write() as tx:
-        found = arrivals.search(
-            tx,
-            connection.id,
-            key=options.delivery,
-            state=options.state,
-            since=moment(options.since),
-            limit=1_000_000,
-        )
-        if options.delivery and not found:
-            raise RelayError(
-                f"There is no delivery {options.delivery!r} here.", remedy="`relay deliveries` shows them."
-            )
-        usable = [d for d in found if d.body is not None]
-        if not options.dry_run:
-            arrivals.take_again(tx, [d.id for d in usable])
-    if not options.dry_run and usable:
-        parts.queue.ring(connection.id, always=True)
-    answer = {"deliveries": len(usable), "people": len({d.subject for d in usable}), "dry_run": options.dry_run}
-    return {**answer, "without_body": len(found) - len(usable)}, 0
+    chosen = Filter(state=options.state, since=moment(options.since), delivery=options.delivery)
+    effect = replays.preview(parts, connection, chosen)
+    if options.delivery and not effect.deliveries + effect.without_body:
+        raise replays.no_such(options.delivery)
+    if not options.dry_run:
+        replays.replay(parts, connection, chosen, effect.oldest, effect.newest)
+    return {
+        "deliveries": effect.deliveries,
+        "people": effect.everyone,
+        "effect": {replays.WORDS[word]: count for word, count in effect.people.items()},
+        "unreadable": dict(effect.unread),
+        "previewed": effect.previewed,
+        "dry_run": options.dry_run,
+        "without_body": effect.without_body,
+    }, 0
 
 
 def rebuild_queue(parts: Parts, _: Options) -> Answer:

@@ -105,7 +105,12 @@ def wanted(known: Known, mapper: Mapper) -> Wanted:
             fields[target.source] = value
         if loss:
             lost[target.source] = loss
-    return Wanted(str(values["email"]), _name(answers, mapper), fields, lost)
+    return Wanted(str(values["email"]), name_of(known, mapper), fields, lost)
+
+
+def name_of(known: Known, mapper: Mapper) -> str | None:
+    """The person's name, as far as the form asks for one; None when it does not."""
+    return _name(known.values.get("answers") or {}, mapper)
 
 
 def differences(wanted: Wanted, held: Held) -> list[str]:

@@ -29,6 +29,11 @@ class Known:
     def deleted(self) -> bool:
         return bool(self.values.get("deleted"))
 
+    @property
+    def erased(self) -> bool:
+        """Forgotten here on request: whatever is said of this account from now on is not taken in."""
+        return bool(self.values.get("erased"))
+
 
 def hear(known: Known, patch: Patch, said: Heard, left_out: Container[str] = ()) -> Known:
     """`known` after a webhook. Older words change nothing; on a tie the stricter consent stands.
@@ -36,7 +41,7 @@ def hear(known: Known, patch: Patch, said: Heard, left_out: Container[str] = ())
     A deleted participant stays deleted whatever arrives late (design rule 4: deleted over all); only a later page
     may list them again. `left_out` names questions whose answers are not kept (design rule 8).
     """
-    if known.deleted:
+    if known.deleted or known.erased:
         return known
     if patch.values.get("deleted"):
         if known.page is not None and not webhook_beats_page(said, known.page):
@@ -62,7 +67,7 @@ def hear_membership(known: Known, group_id: str, member: bool, said: Heard) -> K
     """`known` after a webhook said that they joined or left one group (versions per pair, EHQ contract §5.5)."""
     merging = _Merging(known)
     pair = f"group:{group_id}"
-    if known.deleted or merging.rank(pair, said) < 0:
+    if known.deleted or known.erased or merging.rank(pair, said) < 0:
         return known
     groups = {*merging.values.get("groups", ())} - {group_id}
     merging.values["groups"] = sorted(groups | {group_id} if member else groups)
@@ -72,7 +77,7 @@ def hear_membership(known: Known, group_id: str, member: bool, said: Heard) -> K
 
 def see(known: Known, patch: Patch, page: Page, left_out: Container[str] = ()) -> Known:
     """`known` after a page listed them. A page describes a person whole: an answer that it lacks is gone."""
-    if known.page is not None and not page_beats_page(page, known.page):
+    if known.erased or (known.page is not None and not page_beats_page(page, known.page)):
         return known
     stands = {name: heard for name, heard in known.heard.items() if webhook_beats_page(heard, page)}
     if "existence" in stands:

@@ -97,29 +97,53 @@ def fingerprint(rules: Rules) -> str:
     return hashlib.sha256(orjson.dumps(rules.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+WHY_NOT = {
+    "erased": "Erased here on request. What EHQ says of this account is no longer taken in.",
+    "deleted": "EHQ deleted this account.",
+    "no_address": "EHQ has not told us an address yet.",
+    "unsubscribed": "Unsubscribed in EHQ.",
+    "blocked": "Blocked in EHQ.",
+    "not_told": "EHQ has not said yet whether this person is subscribed.",
+    "role": "Their role ({role}) is outside the audience of this connection.",
+    "not_activated": "Not activated, and this connection takes activated accounts only.",
+    "absent": "Two complete runs in a row did not find them in EHQ.",
+    "duplicate": "Another, newer EHQ account has the same address and holds it.",
+    "failed": "The relay failed on their answers; please report it.",
+}
+"""Why somebody does not belong on the list: the word by which people are found, and the sentence for people."""
+
+
 def told_to_leave(known: Known) -> str | None:
-    """EHQ's explicit word that they must not be on the list, in a sentence. No brake ever holds it (design rule 7)."""
+    """EHQ's explicit word against them, which no brake ever holds (design rule 7): a key of WHY_NOT."""
     if known.deleted:
-        return "EHQ deleted this account."
+        return "deleted"
     if known.values.get("subscribed") is False:
-        return "Unsubscribed in EHQ."
-    return "Blocked in EHQ." if known.values.get("blocked") else None
+        return "unsubscribed"
+    return "blocked" if known.values.get("blocked") else None
 
 
-def why_not(known: Known, rules: Rules, role: str) -> str | None:
-    """Why this participant does not belong on the list, in a sentence; None when they do.
+def against(known: Known, rules: Rules, role: str) -> str | None:
+    """Why this participant does not belong on the list, as a key of WHY_NOT; None when they do.
 
     `role` is the canonical role. Consent must be known: whoever EHQ never said is subscribed is not written to.
     """
     values = known.values
+    if known.erased:
+        return "erased"
     if told := told_to_leave(known):
         return told
     if not values.get("email"):
-        return "EHQ has not told us an address yet."
+        return "no_address"
     if values.get("subscribed") is None:
-        return "EHQ has not said yet whether this person is subscribed."
+        return "not_told"
     if role not in rules.audience.roles:
-        return f"Their role ({role.replace('_', ' ')}) is outside the audience of this connection."
+        return "role"
     if rules.audience.activated_only and not values.get("activated"):
-        return "Not activated, and this connection takes activated accounts only."
+        return "not_activated"
     return None
+
+
+def why_not(known: Known, rules: Rules, role: str) -> str | None:
+    """`against`, in a sentence."""
+    why = against(known, rules, role)
+    return WHY_NOT[why].format(role=role.replace("_", " ")) if why else None

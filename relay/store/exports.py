@@ -1,12 +1,13 @@
 """Exports that were uploaded, page by page, until the run that reads them has ended; and whom their rows may be."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from relay.domain.merge import Known
 from relay.store.database import Tx, among
 from relay.store.participants import by_ids, save_known
 from relay.store.person import Person, people, select
@@ -161,9 +162,9 @@ def rename(tx: Tx, person: Person, ehq_id: str) -> None:
     tx.execute(sa.update(participants).where(_c.id == person.id).values(ehq_id=ehq_id, revision=_c.revision + 1))
 
 
-def merge(tx: Tx, person: Person, other: Person) -> None:
+def merge(tx: Tx, person: Person, other: Person, sought: Callable[[Known], str | None]) -> None:
     """`other` is `person`, and was heard of under EHQ's id before the two were known to be one: their history joins."""
     tx.execute(sa.update(changes).where(changes.c.participant_id == other.id).values(participant_id=person.id))
     tx.execute(sa.delete(participants).where(_c.id == other.id))
-    save_known(tx, [(person.id, person.known)])
+    save_known(tx, [(person.id, person.known)], sought)
     rename(tx, person, other.known.ehq_id)

@@ -1,7 +1,7 @@
 """Participants: what EHQ last said, what CM was last known to hold, and who waits."""
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,8 @@ from relay.store.tables import participants as table
 
 LEAVING, LIVE, BULK = 0, 1, 2
 """Lanes, in the order in which they are served."""
+ON_LIST = ("on", "leaving", "held", "not_ours")
+"""Standings of those who are Active in CM."""
 _c = table.c
 
 
@@ -94,8 +96,9 @@ def add_stubs(tx: Tx, connection_id: str, ehq_ids: Iterable[str]) -> None:
         tx.execute(insert(tx, table, ("connection_id", "ehq_id")), rows)
 
 
-def save_known(tx: Tx, merged: Sequence[tuple[int, Known]]) -> None:
-    """EHQ's side, after a merge that changed it; counts the revision, so that a write under way sees that it is old."""
+def save_known(tx: Tx, merged: Sequence[tuple[int, Known]], sought: Callable[[Known], str | None]) -> None:
+    """EHQ's side, after a merge that changed it; counts the revision, so that a write under way sees that it is old.
+    `sought` is what they are searched by."""
     if not merged:
         return
     rows = [
@@ -106,10 +109,11 @@ def save_known(tx: Tx, merged: Sequence[tuple[int, Known]]) -> None:
             "heard": {name: heard.to_json() for name, heard in known.heard.items()},
             "page_asked_at": known.page.asked if known.page else None,
             "page_updated_at": known.page.updated if known.page else None,
+            "sought": sought(known),
         }
         for person_id, known in merged
     ]
-    names = ("email", "values", "heard", "page_asked_at", "page_updated_at")
+    names = ("email", "values", "heard", "page_asked_at", "page_updated_at", "sought")
     statement = (
         sa.update(table)
         .where(_c.id == sa.bindparam("the_id"))
@@ -146,6 +150,16 @@ def wait(tx: Tx, ids: Sequence[int], lane: int, cause: str | None = None, run_id
         cause=sa.func.coalesce(_c.cause, cause),
         **({} if run_id is None else {"cause_run": run_id}),
     )
+
+
+def judged(tx: Tx, people: Iterable[Person], why: Mapping[int, str | None]) -> None:
+    """Why each does not belong, by our id (None: they do), where that is not what stands on them already."""
+    by_why: dict[str | None, list[int]] = {}
+    for person in people:
+        if person.why_not != why[person.id]:
+            by_why.setdefault(why[person.id], []).append(person.id)
+    for word, ids in by_why.items():
+        change(tx, ids, why_not=word)
 
 
 def settle(tx: Tx, some: Iterable[Person]) -> None:
@@ -240,29 +254,22 @@ def how_many_wait(tx: Tx, connection_id: str) -> tuple[int, float | None]:
 
 
 def counts(tx: Tx, connection_id: str) -> dict[str, Any]:
-    """{"participants", "waiting", "oldest_waiting": epoch or None, "refused": {code: n}, "on_list", "opted_out"}"""
+    """{"participants", "waiting", "oldest_waiting": epoch or None, "refused": {code: n}, "on_list", "opted_out",
+    "standing": {word: n}}"""
     mine = _c.connection_id == connection_id
-
-    total, on_list, out = tx.execute(
-        sa.select(
-            sa.func.count(),
-            sa.func.count().filter(_c.cm_state == "Active"),
-            sa.func.count().filter(
-                _c.cm_state.is_not(None),
-                _c.cm_state != "Active",
-                ~((_c.cm_state == "Deleted") & _c.removed_at.is_not(None)),
-            ),
-        ).where(mine)
-    ).one()
+    standing: dict[str, int] = dict(
+        tx.execute(sa.select(_c.standing, sa.func.count()).where(mine).group_by(_c.standing)).all()
+    )
     waits, oldest = how_many_wait(tx, connection_id)
     refused = tx.execute(
         sa.select(_c.refused_code, sa.func.count()).where(mine, _c.refused_code.is_not(None)).group_by(_c.refused_code)
     )
     return {
-        "participants": total,
+        "participants": sum(standing.values()) - standing.get("erased", 0),
         "waiting": waits,
         "oldest_waiting": oldest,
         "refused": dict(refused.all()),
-        "on_list": on_list,
-        "opted_out": out,
+        "on_list": sum(standing.get(word, 0) for word in ON_LIST),
+        "opted_out": standing.get("opted_out", 0),
+        "standing": standing,
     }

@@ -1,7 +1,7 @@
 """One participant as the database has them, and how to ask for some of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,11 +43,21 @@ class Person:
     put_at: float | None
     removed_at: float | None
     cm_written_at: float | None
+    asked: str | None
+    why_not: str | None
+    standing: str
 
     @property
     def email(self) -> str | None:
         """The address EHQ gives, lower case; None when there is none."""
         return lower(self.known.values.get("email"))
+
+
+def stranger(our_id: int, known: Known) -> Person:
+    """Somebody of whom nothing is stored yet."""
+    blank = dict.fromkeys(field.name for field in fields(Person))
+    start = {"lane": LIVE, "revision": 0, "gone": False, "absent_runs": 0, "held_times": 0, "standing": "joining"}
+    return Person(**{**blank, **start, "id": our_id, "known": known, "held": Held(), "record": Record()})  # type: ignore[arg-type]
 
 
 def lower(email: Any) -> str | None:
@@ -79,6 +89,9 @@ def _read(row: Any) -> Person:
         put_at=row.put_at,
         removed_at=row.removed_at,
         cm_written_at=row.cm_written_at,
+        asked=row.asked,
+        why_not=row.why_not,
+        standing=row.standing,
     )
 
 
@@ -91,7 +104,8 @@ def _held_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # `values` is also the name of a method of SQLAlchemy's collections, so columns are listed once, by name.
-_COLUMNS = [table.columns[name] for name in table.columns.keys() if name not in ("connection_id", "email")]  # noqa: SIM118
+_UNREAD = ("connection_id", "email", "sought", "erased_mark")
+_COLUMNS = [table.columns[name] for name in table.columns.keys() if name not in _UNREAD]  # noqa: SIM118
 
 
 def select(connection_id: str) -> sa.Select[Any]:

@@ -1,8 +1,10 @@
 """Secrets at rest: encrypted with the first key, readable with any, so that keys can be rotated."""
 
 import base64
+import hmac
 import os
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -25,6 +27,7 @@ class Vault:
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
         self._ciphers = [AESGCM(_derived(key)) for key in keys]
+        self._keys = [sha256(b"mark" + key.encode()).digest() for key in keys]
 
     def lock(self, value: Any) -> str:
         return self._fernet.encrypt(orjson.dumps(value)).decode()
@@ -50,6 +53,14 @@ class Vault:
             return self._fernet.decrypt(sealed)  # stored before bodies were sealed
         except InvalidToken:
             raise _unreadable() from None
+
+    def mark(self, address: str) -> str:
+        """By what an address is known again that is not kept: a keyed hash, by the first key."""
+        return self.marks(address)[0]
+
+    def marks(self, address: str) -> list[str]:
+        """The same by each key: what was marked before a rotation is still known."""
+        return [hmac.new(key, address.lower().encode(), sha256).hexdigest() for key in self._keys]
 
     def rotate(self, text: str) -> str:
         return self._fernet.rotate(text.encode()).decode()

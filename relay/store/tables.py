@@ -37,6 +37,18 @@ connections = sa.Table(
     sa.Column("exported_at", Time, comment="when the export was made that was last read to its end"),
 )
 
+STANDING = """CASE
+ WHEN why_not = 'erased' THEN 'erased'
+ WHEN cm_state = 'Active' AND why_not IS NULL THEN 'on'
+ WHEN cm_state = 'Active' AND put_at IS NULL THEN 'not_ours'
+ WHEN cm_state = 'Active' AND brake_run IS NOT NULL THEN 'held'
+ WHEN cm_state = 'Active' THEN 'leaving'
+ WHEN cm_state IS NOT NULL AND NOT (cm_state = 'Deleted' AND removed_at IS NOT NULL) THEN 'opted_out'
+ WHEN why_not IS NOT NULL THEN why_not
+ WHEN refused_code IS NOT NULL THEN 'refused'
+ ELSE 'joining' END"""
+"""Where somebody stands, in one word, from what else the row says: lists and counts of people go by it."""
+
 participants = sa.Table(
     "participants",
     metadata,
@@ -75,10 +87,27 @@ participants = sa.Table(
     sa.Column("brake_run", Id, comment="the run whose brake holds them on the list; 0: a person said that they stay"),
     sa.Column("cm_hinted_at", Time, comment="CM told of a change about them: they are to be read there"),
     sa.Column("cm_moved_to", sa.Text, comment="lower case; where CM told that they are now"),
+    sa.Column("asked", sa.Text, comment="what somebody asked for: sync, then read; or erase"),
+    sa.Column("erased_mark", sa.Text, comment="keyed hash of an erased address that we removed in CM"),
+    # By what people are found.
+    sa.Column("sought", sa.Text, comment="name, log-in name and address, in lower case"),
+    sa.Column("why_not", sa.Text, comment="why they do not belong, when last judged; a key of WHY_NOT"),
+    sa.Column("standing", sa.Text, sa.Computed(STANDING), comment="one word, made by the database itself"),
     sa.UniqueConstraint("connection_id", "ehq_id"),
 )
 sa.Index("participants_email", participants.c.connection_id, participants.c.email)
 sa.Index("participants_cm_email", participants.c.connection_id, participants.c.cm_email)
+_mine = participants.c.connection_id
+sa.Index("participants_sought", _mine, participants.c.sought, participants.c.standing, participants.c.id)
+sa.Index("participants_standing", _mine, participants.c.standing, participants.c.id)
+sa.Index("participants_put", _mine, participants.c.put_at)
+for _name, _columns, _some in (
+    ("refused", ("refused_code", "id"), participants.c.refused_code.is_not(None)),
+    ("asked", ("id",), participants.c.asked.is_not(None)),
+    ("erased", ("erased_mark",), participants.c.erased_mark.is_not(None)),
+):
+    _listed = [participants.c[column] for column in _columns]
+    sa.Index(f"participants_{_name}", _mine, *_listed, postgresql_where=_some, sqlite_where=_some)
 _waiting = participants.c.waiting_since.is_not(None)
 sa.Index(
     "participants_waiting",
@@ -129,7 +158,16 @@ sa.Index(
     postgresql_where=_unapplied,
     sqlite_where=_unapplied,
 )
-sa.Index("deliveries_received", deliveries.c.received_at)
+sa.Index("deliveries_received", deliveries.c.connection_id, deliveries.c.received_at, deliveries.c.id)
+_unread = deliveries.c.state == "quarantined"
+sa.Index(
+    "deliveries_quarantined",
+    deliveries.c.connection_id,
+    deliveries.c.received_at,
+    deliveries.c.id,
+    postgresql_where=_unread,
+    sqlite_where=_unread,
+)
 sa.Index("deliveries_subject", deliveries.c.connection_id, deliveries.c.subject)
 
 fields = sa.Table(

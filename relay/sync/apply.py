@@ -60,7 +60,7 @@ def apply_waiting(parts: Parts, connection: Connection) -> int:
     taken, unreadable = [], []
     for delivery in arrived:
         try:
-            taken.append(Taken(delivery, _read(parts, delivery, picture)))
+            taken.append(take(parts, delivery, picture))
         except Unreadable as error:
             unreadable.append((delivery, str(error)))
         except Exception:
@@ -92,10 +92,11 @@ def _take_in(parts: Parts, picture: Picture, taken: Sequence[Taken]) -> list[tup
         return [(taken[0].delivery, OURS)]
 
 
-def _read(parts: Parts, delivery: Delivery, picture: Picture) -> Event:
+def take(parts: Parts, delivery: Delivery, picture: Picture) -> Taken:
+    """:raise Unreadable: with the reason for people."""
     if delivery.body is None:
         raise Unreadable("Its body is no longer kept.", remedy="The next run reads the person afresh.")
-    return read_event(orjson.loads(parts.vault.unseal(delivery.body)), picture.dialect)
+    return Taken(delivery, read_event(orjson.loads(parts.vault.unseal(delivery.body)), picture.dialect))
 
 
 def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
@@ -120,10 +121,12 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
         participants.add_stubs(tx, connection.id, missing)
         people |= participants.by_ids(tx, connection.id, missing, lock=True)
     known = {ehq_id: person.known for ehq_id, person in people.items()}
+    erased = {ehq_id for ehq_id, one in known.items() if one.erased}
+    deliveries.drop_bodies(tx, [t.delivery.id for t in taken if t.event.patch and t.event.patch.ehq_id in erased])
     for item in taken:
-        _hear(item, known, picture)
+        hear_one(item, known, picture)
     changed = [(person.id, known[i]) for i, person in people.items() if known[i] != person.known]
-    participants.save_known(tx, changed)
+    participants.save_known(tx, changed, picture.sought)
     # News of somebody is a sign of life; what was heard before is none.
     back = [p.id for i, p in people.items() if known[i] != p.known and (p.gone or p.absent_runs)]
     participants.change(tx, back, **census.there_again())
@@ -136,7 +139,7 @@ def _recognised(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> Sequence[Ta
     return [Taken(item.delivery, event) for item, event in zip(taken, events, strict=True)]
 
 
-def _hear(item: Taken, known: dict[str, Known], picture: Picture) -> None:
+def hear_one(item: Taken, known: dict[str, Known], picture: Picture) -> None:
     event = item.event
     if isinstance(event.patch, Patch):
         left_out = picture.left_out | {q.id for q in event.patch.questions if picture.leaves_out(q)}
@@ -153,7 +156,9 @@ def compare(tx: Tx, picture: Picture, ids: Sequence[int], before: Iterable[Perso
     touched = {p.id: p for p in participants.by_our_ids(tx, picture.connection.id, ids)}
     addresses |= {person.email for person in touched.values() if person.email}
     everyone = {p.id: p for p in participants.by_emails(tx, picture.connection.id, addresses)} | touched
-    steps = {i: verdict.step for i, verdict in picture.judge(tx, list(everyone.values())).items()}
+    verdicts = picture.judge(tx, list(everyone.values()))
+    participants.judged(tx, everyone.values(), {i: verdict.why for i, verdict in verdicts.items()})
+    steps = {i: verdict.step for i, verdict in verdicts.items()}
     participants.wait(tx, [i for i, step in steps.items() if step == "leave"], LEAVING)
     participants.wait(tx, [i for i, step in steps.items() if step not in ("leave", "nothing")], LIVE, cause)
     participants.settle(tx, [p for i, p in everyone.items() if steps[i] == "nothing" and p.waiting_since])

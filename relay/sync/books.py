@@ -8,7 +8,7 @@ from typing import Any
 from relay.campaign_monitor.client import CampaignMonitor
 from relay.domain.mapping import Held, Wanted
 from relay.domain.rules import Rules
-from relay.store import connections, participants, runs
+from relay.store import asked, connections, participants, runs
 from relay.store.connections import Connection
 from relay.store.leases import Lease
 from relay.store.person import Person
@@ -50,13 +50,19 @@ class Books:
         """Whether another participant who belongs on the list has this address in EHQ."""
         with self.parts.database.read() as tx:
             others = participants.by_emails(tx, self.connection.id, [address])
-        return any(o.id != person.id and o.email == address and self.picture.reason(o) is None for o in others)
+        return any(o.id != person.id and o.email == address and self.picture.against(o) is None for o in others)
 
     def removed_by_us(self, address: str) -> bool:
         """Whether our own record says that we removed whoever of our participants was there."""
         with self.parts.database.read() as tx:
             there = participants.holders(tx, self.connection.id, [address])
-        return any(one.held.state == "Deleted" and one.record.removed for one in there)
+            erased = asked.marked(tx, self.connection.id, self.parts.vault.marks(address))
+        return bool(erased) or any(one.held.state == "Deleted" and one.record.removed for one in there)
+
+    def unmark(self, address: str) -> None:
+        """Whoever is there now: what removes them from now on is CM's word, whoever was erased before."""
+        with self.parts.database.write() as tx:
+            asked.unmark(tx, self.connection.id, self.parts.vault.marks(address))
 
     def suppressed(self, address: str) -> bool:
         page, pages = 1, 1

@@ -182,7 +182,7 @@ class ExportStep(Step):
             if groups & whole:
                 now = see(person.known, Patch(person.known.ehq_id, None, {"groups": groups - whole}), Page(asked))
                 changed.append((person.id, replace(now, page=person.known.page)))
-        participants.save_known(tx, changed)
+        participants.save_known(tx, changed, self.picture().sought)
         participants.change(tx, [person_id for person_id, _ in changed], cause=IN_EXPORT)
 
     def _last_digest(self) -> str | None:

@@ -13,7 +13,6 @@ from relay.domain.merge import Known
 from relay.domain.participant import Event, GroupNews, Patch, Question
 from relay.ehq.export import folded, near, same_registration
 from relay.store import exports, structure
-from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.exports import PREFIX
 from relay.store.person import Person
@@ -32,7 +31,7 @@ def recognise(
     names = {i: name for patch in told for i, name in patch.group_names.items()}
     groups = _groups(tx, picture, names | {group.id: group.name or "" for group in news})
     previous = {event.patch.ehq_id: event.previous_email for event in events if event.patch and event.previous_email}
-    _people(tx, picture.connection, told, previous)
+    _people(tx, picture, told, previous)
     return [_ours(patch, questions, groups) for patch in patches], [
         replace(
             event,
@@ -98,15 +97,15 @@ def _ours(patch: Patch, questions: Mapping[str, str], groups: Mapping[str, str])
     )
 
 
-def _people(tx: Tx, connection: Connection, told: Sequence[Patch], previous: Mapping[str, str]) -> None:
+def _people(tx: Tx, picture: Picture, told: Sequence[Patch], previous: Mapping[str, str]) -> None:
     """People of whom only an export told get the id that EHQ has just used for them."""
     news = {patch.ehq_id: patch.values for patch in told if not patch.ehq_id.startswith(PREFIX)}
     emails = {folded(str(v["email"])) for v in news.values() if v.get("email")} | {folded(e) for e in previous.values()}
     logins = {str(v["login"]) for v in news.values() if v.get("login")}
-    candidates = exports.told_by_exports(tx, connection.id, emails, logins) if emails or logins else []
+    candidates = exports.told_by_exports(tx, picture.connection.id, emails, logins) if emails or logins else []
     if not candidates:
         return
-    there = exports.lock(tx, connection.id, news)
+    there = exports.lock(tx, picture.connection.id, news)
     for ehq_id, values in news.items():
         person = _the_one(candidates, values, previous.get(ehq_id))
         if person is None:
@@ -117,7 +116,7 @@ def _people(tx: Tx, connection: Connection, told: Sequence[Patch], previous: Map
             exports.rename(tx, person, ehq_id)
         elif not other.record.put and other.held.state is None:
             person.known = _together(person.known, other.known)
-            exports.merge(tx, person, other)
+            exports.merge(tx, person, other, picture.sought)
         # Else both were on the list: who holds the address is decided as for any two accounts (design rule 5).
 
 

@@ -10,9 +10,10 @@ import structlog
 from relay.campaign_monitor.shapes import Subscriber, fold_key
 from relay.domain import values
 from relay.domain.decide import Step, decide
-from relay.domain.mapping import BASE_FIELDS, Held, Mapper, Target, Wanted, mapper, wanted
+from relay.domain.mapping import BASE_FIELDS, Held, Mapper, Target, Wanted, mapper, name_of, wanted
+from relay.domain.merge import Known
 from relay.domain.participant import Question
-from relay.domain.rules import told_to_leave, why_not
+from relay.domain.rules import WHY_NOT, against, told_to_leave
 from relay.ehq.dialect import Dialect, dialect
 from relay.store import participants, structure
 from relay.store.connections import Connection
@@ -23,16 +24,20 @@ from relay.store.structure import Field, Group
 log = structlog.get_logger()
 HELD = "The brake keeps them on the list until a person decides."
 KEPT = "Somebody decided that they stay on the list all the same."
-ABSENT = "Two complete runs in a row did not find them in EHQ."
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one person should be: `wanted`, or None and why not in `reason`; and the step that makes it so."""
+    """What one person should be: `wanted`, or None and why not; and the step that makes it so."""
 
     wanted: Wanted | None
+    why: str | None
+    """A key of WHY_NOT."""
     reason: str | None
+    """The same, in a sentence."""
     step: Step
+    same_address: tuple[str, ...] = ()
+    """EHQ ids of other accounts with this address; the first of them holds it when `why` is "duplicate"."""
 
 
 class Picture:
@@ -75,15 +80,23 @@ class Picture:
     def role(self, known_values: Mapping[str, Any]) -> str:
         return self.dialect.role(known_values.get("role"))
 
-    def reason(self, person: Person) -> str | None:
-        """Why this person does not belong, before anybody else is looked at."""
-        if person.gone:
-            return ABSENT
-        return why_not(person.known, self.rules, self.role(person.known.values))
+    def against(self, person: Person) -> str | None:
+        """Why this person does not belong, before anybody else is looked at: a key of WHY_NOT."""
+        if person.gone and not person.known.erased:
+            return "absent"
+        return against(person.known, self.rules, self.role(person.known.values))
+
+    def name(self, known: Known) -> str | None:
+        return name_of(known, self.mapper)
+
+    def sought(self, known: Known) -> str | None:
+        """What people are searched by: name, log-in name and address, in lower case."""
+        words = (self.name(known), known.values.get("login"), known.values.get("email"))
+        return " ".join(" ".join(str(word) for word in words if word).lower().split())[:300] or None
 
     def outside(self, person: Person) -> bool:
         """Whether they do not belong, and neither EHQ's explicit word nor absence is why."""
-        return not person.gone and told_to_leave(person.known) is None and self.reason(person) is not None
+        return not person.gone and told_to_leave(person.known) is None and self.against(person) is not None
 
     def judge(self, tx: Tx, people: Sequence[Person]) -> dict[int, Verdict]:
         """By our id. Of several participants with one address the newest registration holds it (design rule 5)."""
@@ -91,29 +104,39 @@ class Picture:
         shared = participants.shared_emails(tx, self.connection.id, addresses)
         rivals = participants.by_emails(tx, self.connection.id, shared) if shared else []
         holders = self._holders([*rivals, *people], shared)
+        accounts: dict[str | None, list[str]] = {}
+        for rival in rivals:
+            accounts.setdefault(rival.email, []).append(rival.known.ehq_id)
         verdicts = {}
         for person in people:
-            reason = self.reason(person)
-            if reason is None and person.email in shared and holders.get(person.email or "") != person.known.ehq_id:
-                reason = "Another, newer EHQ account has the same address and holds it."
+            why = self.against(person)
+            holder = holders.get(person.email or "")
+            if why is None and person.email in shared and holder != person.known.ehq_id:
+                why = "duplicate"
             try:
-                want = wanted(person.known, self.mapper) if reason is None else None
+                want = wanted(person.known, self.mapper) if why is None else None
             except Exception:
                 # A bug of ours about one person's answers delays nobody else (design §1).
                 log.exception("person not understood", connection=self.connection.id, participant=person.id)
-                verdicts[person.id] = Verdict(None, "The relay failed on their answers; please report it.", "nothing")
+                verdicts[person.id] = Verdict(None, "failed", WHY_NOT["failed"], "nothing")
                 continue
-            step = decide(want, person.held, person.record)
+            step, reason = decide(want, person.held, person.record), self.sentence(why, person)
             if step == "leave" and person.brake_run is not None and self.outside(person):
                 reason, step = f"{reason} {HELD if person.brake_run else KEPT}", "nothing"
-            verdicts[person.id] = Verdict(want, reason, step)
+            others = [ehq_id for ehq_id in accounts.get(person.email, ()) if ehq_id != person.known.ehq_id]
+            others.sort(key=lambda ehq_id: ehq_id != holder)
+            verdicts[person.id] = Verdict(want, why, reason, step, tuple(others))
         return verdicts
+
+    def sentence(self, why: str | None, person: Person) -> str | None:
+        role = self.role(person.known.values).replace("_", " ")
+        return WHY_NOT[why].format(role=role) if why else None
 
     def _holders(self, people: Iterable[Person], shared: Collection[str]) -> dict[str, str]:
         newest: dict[str, Person] = {}
         for person in people:
             email = person.email
-            if email is None or email not in shared or self.reason(person) is not None:
+            if email is None or email not in shared or self.against(person) is not None:
                 continue
             if email not in newest or _registered(person) > _registered(newest[email]):
                 newest[email] = person

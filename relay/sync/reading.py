@@ -10,7 +10,7 @@ from relay.domain.mapping import Held, alike, differences
 from relay.domain.merge import Known, see
 from relay.domain.version import Page
 from relay.errors import Incomplete
-from relay.store import census, participants, runs
+from relay.store import asked, census, participants, runs
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.person import Person
@@ -84,6 +84,8 @@ class Reading:
             found: dict[int, tuple[str, Person, Mapping[str, Any]]] = {}
             for ehq_id, patch in patches.items():
                 person = people[ehq_id]
+                if person.known.erased:
+                    continue
                 now = see(person.known, patch, Page(asked, patch.updated_at), left_out)
                 same_page = now.page is not None and person.known.page is not None
                 if now.values != person.known.values or now.heard != person.known.heard or not same_page:
@@ -92,7 +94,7 @@ class Reading:
                     # Before the first run nothing was expected of EHQ: whatever was read in a set-up is still new.
                     cause = "first seen" if self.counts.get("first_run") else self.cause(person, now.values)
                     found[person.id] = cause, person, now.values
-            participants.save_known(tx, changed)
+            participants.save_known(tx, changed, picture.sought)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
             for name, ids in drift.explained(tx, self.connection.id, found).items():
                 participants.change(tx, ids, cause=name)
@@ -178,6 +180,7 @@ class Reading:
             participants.read_back(tx, [(person.id, held) for person, held in found], cause)
             if cause == BY_HAND:
                 runs.note(tx, self.connection.id, opt_outs({p.id: (p, held) for p, held in found}))
+            self._removed_before(tx, found)
             participants.change(tx, [person.id for person in matched.values()], cm_seen_run=self.run.id)
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
             ours_again = [
@@ -190,6 +193,14 @@ class Reading:
                 self._not_kept(tx, picture, [person.id for person, _ in found])
         self.count("cm_read", len(people))
         self.count("left_alone", len(there) - len(matched))
+
+    def _removed_before(self, tx: Tx, found: list[tuple[Person, Held]]) -> None:
+        """Newcomers at an address from which we removed somebody who was then erased: that is no opt-out of theirs."""
+        new = [(p, held.email or "") for p, held in found if held.state == "Deleted" and p.held.state is None]
+        marks = {mark: person.id for person, address in new for mark in self.parts.vault.marks(address)}
+        ours = asked.marked(tx, self.connection.id, marks)
+        participants.change(tx, [marks[mark] for mark in ours], removed_at=time.time())
+        asked.unmark(tx, self.connection.id, ours)
 
     def _not_kept(self, tx: Tx, picture: Picture, ids: list[int]) -> None:
         """CM answered well and holds something else. Sending the same again would change nothing: it is told instead,

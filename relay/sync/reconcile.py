@@ -209,6 +209,7 @@ class Step(Reading):
                 self._show(person, verdict, kind, cause)
             else:
                 waits.setdefault((LEAVING if verdict.step == "leave" else BULK, cause), []).append(person.id)
+        participants.judged(tx, people, {i: verdict.why for i, verdict in verdicts.items()})
         if not self.run.dry:
             participants.settle(tx, settled)
             census.hold(tx, held, self.run.id)

@@ -68,6 +68,7 @@ class Singles(Imports):
             return
         what = "restored" if deleted else "joined" if person.held.state is None else "changed"
         self.record(person, as_written(wanted, person.held), what, None, removed_at=None)
+        self.unmark(address)
 
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""

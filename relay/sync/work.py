@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
+from relay.store import asked as wishes
 from relay.store import connections, deliveries, exports, participants, runs
 from relay.store import hints as hinted
 from relay.store.connections import Connection
@@ -15,7 +16,7 @@ from relay.store.database import Tx
 from relay.store.leases import Lease, Lost, claim
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
-from relay.sync import brake, groups, hints
+from relay.sync import asked, brake, groups, hints
 from relay.sync.apply import apply_waiting
 from relay.sync.exported import ExportStep
 from relay.sync.parts import Parts
@@ -61,7 +62,7 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
         applied = _apply(parts, connection)
         with parts.database.read() as tx:
             lanes = open_lanes(tx, connection)
-        written = Visit(parts, connection, lease).write(lanes) if lanes else 0
+        written = _write(parts, connection, lease, lanes)
         again = _hinted(parts, connection, lease, lanes)
         if not applied and not written and not again and LIVE in lanes:
             with parts.database.read() as tx:
@@ -84,6 +85,18 @@ def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[
     if LIVE in lanes and hints.crowded(parts, connection):
         start_run(parts, connection.id, trigger="change", phase="campaign_monitor")
     return hints.read_again(parts, connection, parts.campaign_monitor(connection), lease)
+
+
+def _write(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
+    """Whoever was asked about, and whoever waits; answers how many there were."""
+    if not lanes:
+        return asked.without_cm(parts, connection)
+    visit = Visit(parts, connection, lease)
+    wanted = asked.before_writing(visit, lanes)
+    written = visit.write(lanes)
+    if LIVE in lanes:
+        asked.after_writing(visit)
+    return wanted + written
 
 
 def _apply(parts: Parts, connection: Connection) -> int:
@@ -114,7 +127,9 @@ def waits(parts: Parts, connection_id: str) -> bool:
         if connection is None:
             return False
         lanes = open_lanes(tx, connection)
-        return deliveries.any_waiting(tx, connection_id) or bool(
+        if deliveries.any_waiting(tx, connection_id):
+            return True
+        return wishes.any_waiting(tx, connection_id, asked.words(connection, lanes)) or bool(
             lanes
             and (
                 participants.any_waiting(tx, connection_id, lanes)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from relay.campaign_monitor.errors import Throttled
 from relay.errors import NeedsPerson, Refused, RelayError
-from relay.store import participants, runs
+from relay.store import asked, participants, runs
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync.imports import SINGLY
@@ -95,7 +95,9 @@ class Visit(Singles):
         new = {w.email.lower(): p.id for p in people if p.held.state is None and (w := verdicts[p.id].wanted)}
         with self.parts.database.read() as tx:
             others = participants.holders(tx, self.connection.id, new) if new else []
-        return {new[other.held.email] for other in others if other.held.email in new}
+            marks = {mark: person for email, person in new.items() for mark in self.parts.vault.marks(email)}
+            erased = asked.marked(tx, self.connection.id, marks)
+        return {new[o.held.email] for o in others if o.held.email in new} | {marks[mark] for mark in erased}
 
 
 __all__ = ["BULK", "LEAVING", "LIVE", "Visit"]

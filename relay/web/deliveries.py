@@ -1,0 +1,177 @@
+"""Deliveries: what arrived, what it said, what became of it; and taking it in again, with the effect shown first."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import orjson
+from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
+
+from relay.store import chosen, participants
+from relay.store.chosen import Filter
+from relay.store.connections import Connection
+from relay.store.deliveries import Delivery
+from relay.sync import replay as replays
+from relay.sync.masked import masked
+from relay.web.access import me, needs, noted, parts
+from relay.web.people import LOOKED
+
+blueprint = Blueprint("deliveries", __name__, url_prefix="/c/<connection>/deliveries")
+SHOWN = 50
+STATES = {
+    "waiting": ("Not taken in yet", "busy"),
+    "applied": ("Taken in", "good"),
+    "quarantined": ("Quarantine", "warning"),
+}
+Answer = Any
+
+
+@blueprint.get("")
+@needs("viewer")
+def page(connection: Connection) -> Answer:
+    asked = _asked()
+    wanted = _filter(connection, asked)
+    with parts().database.read() as tx:
+        listed = chosen.page(tx, connection.id, wanted, _cursor(request.args.get("before", "")), SHOWN)
+        reasons = chosen.reasons(tx, connection.id)
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    return render_template(
+        "deliveries/list.html",
+        deliveries=listed.deliveries,
+        states=STATES,
+        reasons=reasons,
+        asked=asked,
+        filters=filters,
+        looked_back_to=listed.looked_back_to,
+        older=url_for("deliveries.page", **filters, before="{}-{}".format(*listed.before)) if listed.before else "",
+        first=url_for("deliveries.page", **filters) if request.args.get("before") else "",
+    )
+
+
+@blueprint.get("/<int:number>")
+@needs("viewer")
+def one(connection: Connection, number: int) -> Answer:
+    delivery = _load(connection, number)
+    body = orjson.loads(parts().vault.unseal(delivery.body)) if delivery.body else None
+    open_ = session.get("delivery") == number and me().may("operator")
+    headers = getattr(delivery, "headers", None)
+    with parts().database.read() as tx:
+        people = participants.by_ids(tx, connection.id, [delivery.subject]) if delivery.subject else {}
+    return render_template(
+        "deliveries/one.html",
+        one=delivery,
+        state=STATES[delivery.state],
+        person=next(iter(people.values()), None) if not delivery.type.startswith("group") else None,
+        headers=orjson.loads(headers) if isinstance(headers, str) else headers or {},
+        body=orjson.dumps(body if open_ else masked(body), option=orjson.OPT_INDENT_2).decode()
+        if delivery.body
+        else "",
+        open=open_,
+    )
+
+
+@blueprint.post("/<int:number>/reveal")
+@needs("operator")
+def reveal(connection: Connection, number: int) -> Answer:
+    delivery = _load(connection, number)
+    with parts().database.read() as tx:
+        people = participants.by_ids(tx, connection.id, [delivery.subject]) if delivery.subject else {}
+    known = next(iter(people.values()), None)
+    noted(LOOKED, connection=connection, participant=known.id if known else None, delivery=number)
+    session["delivery"] = number
+    return redirect(url_for("deliveries.one", number=number))
+
+
+@blueprint.get("/replay")
+@needs("operator")
+def preview(connection: Connection) -> Answer:
+    asked = _asked() | {"delivery": request.args.get("delivery", "")[:200]}
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    effect = replays.preview(parts(), connection, _filter(connection, asked))
+    return render_template(
+        "deliveries/replay.html",
+        effect=effect,
+        words=replays.WORDS,
+        most=replays.PREVIEWED,
+        filters=filters,
+        back=url_for("deliveries.page", **{k: v for k, v in filters.items() if k != "delivery"}),
+    )
+
+
+@blueprint.post("/replay")
+@needs("operator")
+def replay(connection: Connection) -> Answer:
+    asked = {name: request.form.get(name, "")[:200] for name in (*_asked(), "delivery")}
+    oldest, newest = request.form.get("oldest", ""), request.form.get("newest", "")
+    if not (_number(oldest) and _number(newest)):
+        abort(400, "It is not said which deliveries are meant. Please begin again with the list.")
+    taken = replays.replay(parts(), connection, _filter(connection, asked), int(oldest), int(newest))
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value}
+    noted("replayed deliveries", connection=connection, deliveries=taken, chosen=_unnamed(filters))
+    said = "1 delivery is" if taken == 1 else f"{taken:,} deliveries are"
+    flash(
+        f"{said} being taken in again." if taken else "None was left to take in again.", "success" if taken else "info"
+    )
+    return redirect(url_for("deliveries.page"))
+
+
+def _asked() -> dict[str, str]:
+    names = ("state", "type", "since", "until", "person", "reason")
+    return {name: request.args.get(name, "").strip()[:300] for name in names}
+
+
+def _unnamed(filters: dict[str, str]) -> dict[str, str]:
+    """Without an address that was looked for: the audit log holds nobody's data."""
+    return {name: value for name, value in filters.items() if name != "person"}
+
+
+def _filter(connection: Connection, asked: dict[str, str]) -> Filter:
+    """What cannot be read is told and left out."""
+    times: dict[str, float | None] = {"since": None, "until": None}
+    for name, days in (("since", 0), ("until", 1)):
+        if not asked[name]:
+            continue
+        try:
+            day = date.fromisoformat(asked[name]) + timedelta(days=days)
+            times[name] = datetime(day.year, day.month, day.day, tzinfo=connection.rules.zone).timestamp()
+        except (ValueError, OverflowError):
+            flash(f"{asked[name][:40]!r} is no date, so it was left out. Write it as 2026-11-24.", "warning")
+            asked[name] = ""
+    texts = {name: value if value.isprintable() else "" for name, value in asked.items()}
+    return Filter(
+        state=texts["state"] if texts["state"] in STATES else None,
+        type=texts["type"] or None,
+        since=times["since"],
+        until=times["until"],
+        subject=_subject(connection, texts["person"]) if texts["person"] else None,
+        delivery=texts.get("delivery") or None,
+        reason=texts["reason"] or None,
+    )
+
+
+def _subject(connection: Connection, who: str) -> str:
+    """The EHQ id that is meant: itself, or whoever has this address."""
+    if "@" not in who:
+        return who
+    with parts().database.read() as tx:
+        people = participants.one(tx, connection.id, who)
+    return people[0].known.ehq_id if people else who
+
+
+def _cursor(text: str) -> tuple[float, int] | None:
+    at, _, number = text.rpartition("-")
+    try:
+        return (float(at), int(number)) if _number(number) else None
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def _load(connection: Connection, number: int) -> Delivery:
+    with parts().database.read() as tx:
+        delivery = chosen.one(tx, connection.id, number) if number < 2**63 else None
+    if delivery is None:
+        abort(404, "There is no such delivery in this connection. Deliveries are kept for 30 days.")
+    return delivery
