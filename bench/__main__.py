@@ -15,10 +15,10 @@ from processes import Stopped, stoppable
 from rich.console import Console
 from rich.table import Table
 
-from bench import ROOT, arrivals, door, million, runs
+from bench import ROOT, arrivals, door, million, pages, runs
 from bench.row import Row
 
-PARTS = (door, arrivals, runs)
+PARTS = (door, arrivals, runs, pages)
 ALL = tuple(name for part in PARTS for name in part.ROWS)
 
 
