@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from relay.store.database import Tx
-from relay.store.participants import ON_LIST, by_our_ids
+from relay.store.participants import by_our_ids
 from relay.store.person import Person
+from relay.store.standing import ON_LIST
 from relay.store.tables import participants as table
 
 DAY_S = 86400.0

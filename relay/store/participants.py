@@ -10,12 +10,11 @@ from relay.domain.mapping import Held
 from relay.domain.merge import Known
 from relay.store.database import Tx, among, insert
 from relay.store.person import Person, lower, people, select
+from relay.store.standing import ON_LIST
 from relay.store.tables import participants as table
 
 LEAVING, LIVE, BULK = 0, 1, 2
 """Lanes, in the order in which they are served."""
-ON_LIST = ("on", "leaving", "held", "not_ours")
-"""Standings of those who are Active in CM."""
 _c = table.c
 
 

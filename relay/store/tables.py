@@ -2,6 +2,8 @@
 
 import sqlalchemy as sa
 
+from relay.store.standing import STANDING
+
 metadata = sa.MetaData()
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
@@ -36,18 +38,6 @@ connections = sa.Table(
     sa.Column("reads", sa.Text, nullable=False, server_default="api", comment="api, or export: only by uploads"),
     sa.Column("exported_at", Time, comment="when the export was made that was last read to its end"),
 )
-
-STANDING = """CASE
- WHEN why_not = 'erased' THEN 'erased'
- WHEN cm_state = 'Active' AND why_not IS NULL THEN 'on'
- WHEN cm_state = 'Active' AND put_at IS NULL THEN 'not_ours'
- WHEN cm_state = 'Active' AND brake_run IS NOT NULL THEN 'held'
- WHEN cm_state = 'Active' THEN 'leaving'
- WHEN cm_state IS NOT NULL AND NOT (cm_state = 'Deleted' AND removed_at IS NOT NULL) THEN 'opted_out'
- WHEN why_not IS NOT NULL THEN why_not
- WHEN refused_code IS NOT NULL THEN 'refused'
- ELSE 'joining' END"""
-"""Where somebody stands, in one word, from what else the row says: lists and counts of people go by it."""
 
 participants = sa.Table(
     "participants",
@@ -160,14 +150,8 @@ sa.Index(
 )
 sa.Index("deliveries_received", deliveries.c.connection_id, deliveries.c.received_at, deliveries.c.id)
 _unread = deliveries.c.state == "quarantined"
-sa.Index(
-    "deliveries_quarantined",
-    deliveries.c.connection_id,
-    deliveries.c.received_at,
-    deliveries.c.id,
-    postgresql_where=_unread,
-    sqlite_where=_unread,
-)
+_newest = (deliveries.c.connection_id, deliveries.c.received_at, deliveries.c.id)
+sa.Index("deliveries_quarantined", *_newest, postgresql_where=_unread, sqlite_where=_unread)
 sa.Index("deliveries_subject", deliveries.c.connection_id, deliveries.c.subject)
 
 fields = sa.Table(

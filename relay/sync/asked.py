@@ -12,6 +12,7 @@ from relay.domain.mapping import Held, differences
 from relay.errors import Invalid, Refused
 from relay.store import asked, participants, runs
 from relay.store.connections import Connection
+from relay.store.leases import Lease
 from relay.store.participants import LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync.erase import erase, forget
@@ -57,6 +58,18 @@ def without_cm(parts: Parts, connection: Connection) -> int:
 
 def _connected(connection: Connection) -> bool:
     return connection.cm_list_id is not None and connection.cm_credential is not None
+
+
+def write(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
+    """Whoever was asked about, and whoever waits; answers how many there were."""
+    if not lanes:
+        return without_cm(parts, connection)
+    visit = Visit(parts, connection, lease)
+    wanted = before_writing(visit, lanes)
+    written = visit.write(lanes)
+    if LIVE in lanes:
+        after_writing(visit)
+    return wanted + written
 
 
 def before_writing(visit: Visit, lanes: Sequence[int]) -> int:

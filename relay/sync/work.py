@@ -22,7 +22,6 @@ from relay.sync.exported import ExportStep
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 from relay.sync.reconcile import Step
-from relay.sync.write import Visit
 
 VISIT_S, APPLY_S = 5.0, 2.0
 """How long one connection may keep a worker before others have their turn."""
@@ -62,7 +61,7 @@ def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
         applied = _apply(parts, connection)
         with parts.database.read() as tx:
             lanes = open_lanes(tx, connection)
-        written = _write(parts, connection, lease, lanes)
+        written = asked.write(parts, connection, lease, lanes)
         again = _hinted(parts, connection, lease, lanes)
         if not applied and not written and not again and LIVE in lanes:
             with parts.database.read() as tx:
@@ -85,18 +84,6 @@ def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[
     if LIVE in lanes and hints.crowded(parts, connection):
         start_run(parts, connection.id, trigger="change", phase="campaign_monitor")
     return hints.read_again(parts, connection, parts.campaign_monitor(connection), lease)
-
-
-def _write(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
-    """Whoever was asked about, and whoever waits; answers how many there were."""
-    if not lanes:
-        return asked.without_cm(parts, connection)
-    visit = Visit(parts, connection, lease)
-    wanted = asked.before_writing(visit, lanes)
-    written = visit.write(lanes)
-    if LIVE in lanes:
-        asked.after_writing(visit)
-    return wanted + written
 
 
 def _apply(parts: Parts, connection: Connection) -> int:
