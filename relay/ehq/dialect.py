@@ -11,6 +11,8 @@ import orjson
 from relay.domain.participant import Question
 from relay.errors import Invalid
 
+MOST_PLANS = 256
+"""Shapes of objects whose keys are looked up once. A site has a handful; a hostile one must not fill the memory."""
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 KINDS = {dict: "an object", list: "a list of texts", str: "a text", int: "a whole number"}
 _APART = re.compile(r"[\s\-./:]+")
@@ -35,25 +37,36 @@ class Aliases:
         self.canonical = _inverted(table)
         listed = (alias for aliases in table.values() for alias in aliases)
         self.places = {fold(alias): place for place, alias in enumerate(listed)}
+        self._plans: dict[tuple[Any, ...], tuple[list[tuple[str, Any]], list[str]]] = {}
 
     def read(self, raw: Mapping[Any, Any]) -> tuple[dict[str, Any], list[str]]:
         """What `raw` says by canonical names, and the folded keys that no alias knows.
 
         Of several aliases of one name in `raw` the one that is listed first counts.
         """
-        said: dict[str, Any] = {}
-        places: dict[str, int] = {}
+        keys = tuple(raw)
+        plan = self._plans.get(keys)
+        if plan is None:
+            plan = self._plan(keys)
+            if len(self._plans) < MOST_PLANS:
+                self._plans[keys] = plan
+        named, unknown = plan
+        return {name: raw[key] for name, key in named}, unknown
+
+    def _plan(self, keys: tuple[Any, ...]) -> tuple[list[tuple[str, Any]], list[str]]:
+        """Which key says which name: the same for all objects with the same keys, which nearly all have."""
+        best: dict[str, tuple[int, Any]] = {}
         unknown = []
-        for key, value in raw.items():
+        for key in keys:
             folded = fold(str(key))
             name = self.canonical.get(folded)
             if name is None:
                 unknown.append(folded)
                 continue
             place = self.places.get(folded, len(self.places))
-            if name not in said or place < places[name]:
-                said[name], places[name] = value, place
-        return said, unknown
+            if name not in best or place < best[name][0]:
+                best[name] = (place, key)
+        return [(name, key) for name, (_, key) in best.items()], unknown
 
 
 class Dialect:

@@ -28,7 +28,7 @@ def read_user(resource: Any, group_names: Mapping[str, str], spoken: Dialect) ->
 
     :raise Unreadable: without an id, or when it is no object or no person.
     """
-    if not isinstance(resource, Mapping):
+    if not isinstance(resource, dict):
         raise Unreadable("The participant is not a JSON object.")
     if _kind(resource) == "group":
         raise Unreadable("It should be a participant and is a group.")
@@ -66,7 +66,7 @@ def included_groups(included: Any) -> dict[str, str]:
     """The names of the groups that came along with a page or an event, by id."""
     names = {}
     for item in included if isinstance(included, list) else ():
-        if isinstance(item, Mapping) and _kind(item) == "group" and (group := usable_id(_id(item))):
+        if isinstance(item, dict) and _kind(item) == "group" and (group := usable_id(_id(item))):
             names[group] = _name(item)
     return names
 
@@ -87,7 +87,7 @@ def usable_id(value: Any, longest: int = LONGEST_ID) -> str:
 def _id(resource: Mapping[str, Any]) -> Any:
     found = _part(resource, "id")
     attributes = _part(resource, "attributes")
-    return _part(attributes, "id") if found is None and isinstance(attributes, Mapping) else found
+    return _part(attributes, "id") if found is None and isinstance(attributes, dict) else found
 
 
 def _part(resource: Mapping[str, Any], name: str) -> Any:
@@ -99,7 +99,7 @@ def _part(resource: Mapping[str, Any], name: str) -> Any:
 
 def _attributes(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     attributes = _part(resource, "attributes")
-    if isinstance(attributes, Mapping):
+    if isinstance(attributes, dict):
         return attributes
     return {key: value for key, value in resource.items() if fold(str(key)) not in ("relationships", "attributes")}
 
@@ -144,9 +144,9 @@ def _groups(resource: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, s
     """The complete set of groups, id → name or "". None when the resource does not carry it, or not readably."""
     listed = said.get("groups", ...)
     relationships = _part(resource, "relationships")
-    for key, related in relationships.items() if isinstance(relationships, Mapping) else ():
+    for key, related in relationships.items() if isinstance(relationships, dict) else ():
         if fold(str(key)) in ("groups", "segments"):
-            if isinstance(related, Mapping):
+            if isinstance(related, dict):
                 related = next((value for part, value in related.items() if fold(str(part)) == "data"), listed)
             listed = related
     if listed is None:
@@ -155,7 +155,7 @@ def _groups(resource: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, s
         return None
     groups: dict[str, str] = {}
     for item in listed:
-        resource = item if isinstance(item, Mapping) else {"id": item}
+        resource = item if isinstance(item, dict) else {"id": item}
         group = usable_id(_id(resource))
         if not group or _kind(resource) == "person":
             return None  # who is left out of the list would seem to have left the group
@@ -168,7 +168,7 @@ def read_answers(listed: Any, spoken: Dialect) -> tuple[dict[str, Answer], tuple
     is neither, or nothing in it can be read."""
     if listed is None:
         return {}, ()
-    if isinstance(listed, Mapping):
+    if isinstance(listed, dict):
         found = {clean(key)[:LONGEST_ID]: value for key, value in listed.items() if clean(key)}
         return {key: answer(value) for key, value in found.items()}, tuple(Question(key, key) for key in found)
     if not isinstance(listed, list):
@@ -176,7 +176,7 @@ def read_answers(listed: Any, spoken: Dialect) -> tuple[dict[str, Answer], tuple
     answers: dict[str, Answer] = {}
     questions = []
     for item in listed:
-        said = spoken.answer.read(item)[0] if isinstance(item, Mapping) else {}
+        said = spoken.answer.read(item)[0] if isinstance(item, dict) else {}
         label = clean(said.get("label"))
         question = usable_id(said.get("id"), LONGEST_ID) or label[:LONGEST_ID]
         if not question or "value" not in said:
@@ -200,14 +200,14 @@ def answer(value: Any) -> Answer:
 
 def _choice(value: Any) -> str:
     """The text of one choice: itself, or what an object calls it."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = next((value[key] for key in ("label", "name", "title", "value", "text") if value.get(key)), None)
     return clean(value)
 
 
 def read_group(resource: Any) -> GroupNews:
     """:raise Unreadable: without an id, or when it is no object or no group."""
-    if not isinstance(resource, Mapping):
+    if not isinstance(resource, dict):
         raise Unreadable("The group is not a JSON object.")
     if _kind(resource) == "person":
         raise Unreadable("It should be a group and is a participant.")
@@ -220,19 +220,21 @@ def read_group(resource: Any) -> GroupNews:
 def _members(resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Ids; one that cannot be read is skipped, for a delta must not be lost. None when there is no list of any."""
     relationships = _part(resource, "relationships")
-    related = _part(relationships, "members") if isinstance(relationships, Mapping) else None
+    related = _part(relationships, "members") if isinstance(relationships, dict) else None
     related = _part(attributes, "members") if related is None else related
-    listed = _part(related, "data") if isinstance(related, Mapping) else related
+    listed = _part(related, "data") if isinstance(related, dict) else related
     if not isinstance(listed, list):
         return None
-    ids = (usable_id(_id(item) if isinstance(item, Mapping) else item) for item in listed)
+    ids = (usable_id(_id(item) if isinstance(item, dict) else item) for item in listed)
     members = tuple(dict.fromkeys(filter(None, ids)))
     return members if members or not listed else None
 
 
 def clean(value: Any) -> str:
     """Trimmed text without control characters and lone surrogates; line breaks and tabs stay."""
-    if value is None or isinstance(value, Mapping | list | tuple):
+    if type(value) is str and value.isprintable():  # as nearly all are: some million of them in a run
+        return value.strip()
+    if value is None or isinstance(value, dict | list | tuple):
         return ""
     return _CONTROL.sub("", str(value)).strip()
 

@@ -8,13 +8,18 @@ import sqlalchemy as sa
 
 from relay.domain.mapping import Held
 from relay.domain.merge import Known
-from relay.store.database import Tx, among, insert
+from relay.store.database import Tx, among
+from relay.store.many import add_rows, rows_of
 from relay.store.person import Person, lower, people, select
 from relay.store.standing import ON_LIST
 from relay.store.tables import participants as table
 
 LEAVING, LIVE, BULK = 0, 1, 2
 """Lanes, in the order in which they are served."""
+Sought = Callable[[Known], str | None]
+"""What a person is searched by."""
+EXTRA = {"as_of": sa.Integer()}
+"""What `_update` is told beside columns: the revision that was written."""
 _c = table.c
 
 
@@ -91,34 +96,44 @@ def any_waiting(tx: Tx, connection_id: str, lanes: Sequence[int], since: float =
 def add_stubs(tx: Tx, connection_id: str, ehq_ids: Iterable[str]) -> None:
     """Rows for participants of whom we hear for the first time."""
     rows = [{"connection_id": connection_id, "ehq_id": i, "values": {}, "heard": {}, "cm_fields": {}} for i in ehq_ids]
-    if rows:
-        tx.execute(insert(tx, table, ("connection_id", "ehq_id")), rows)
+    add_rows(tx, table, rows, key=("connection_id", "ehq_id"))
 
 
-def save_known(tx: Tx, merged: Sequence[tuple[int, Known]], sought: Callable[[Known], str | None]) -> None:
-    """EHQ's side, after a merge that changed it; counts the revision, so that a write under way sees that it is old.
-    `sought` is what they are searched by."""
-    if not merged:
-        return
+def add_known(tx: Tx, connection_id: str, new: Sequence[Known], sought: Sought, seen_run: int, cause: str) -> set[str]:
+    """People whom a run sees for the first time; answers the EHQ ids of those who were not there yet."""
     rows = [
-        {
-            "the_id": person_id,
-            "email": lower(known.values.get("email")),
-            "values": dict(known.values),
-            "heard": {name: heard.to_json() for name, heard in known.heard.items()},
-            "page_asked_at": known.page.asked if known.page else None,
-            "page_updated_at": known.page.updated if known.page else None,
-            "sought": sought(known),
-        }
-        for person_id, known in merged
+        {**_said(known, sought), "connection_id": connection_id, "ehq_id": known.ehq_id, "cm_fields": {}, "revision": 1}
+        for known in new
     ]
-    names = ("email", "values", "heard", "page_asked_at", "page_updated_at", "sought")
-    statement = (
-        sa.update(table)
-        .where(_c.id == sa.bindparam("the_id"))
-        .values(**{name: sa.bindparam(name) for name in names}, revision=_c.revision + 1)
-    )
-    tx.execute(statement, rows)
+    also = {"seen_run": seen_run, "cause": cause}
+    return set(add_rows(tx, table, [{**row, **also} for row in rows], ("connection_id", "ehq_id"), _c.ehq_id))
+
+
+def save_known(tx: Tx, merged: Sequence[tuple[int, Known]], sought: Sought) -> None:
+    """EHQ's side, after a merge that changed it; counts the revision, so that a write under way sees that it is old."""
+    rows = [{"id": person_id, **_said(known, sought)} for person_id, known in merged]
+    _update(tx, rows, lambda _: {"revision": _c.revision + 1})
+
+
+def _said(known: Known, sought: Sought) -> dict[str, Any]:
+    return {
+        "email": lower(known.values.get("email")),
+        "values": dict(known.values),
+        "heard": {name: heard.to_json() for name, heard in known.heard.items()},
+        "page_asked_at": known.page.asked if known.page else None,
+        "page_updated_at": known.page.updated if known.page else None,
+        "sought": sought(known),
+    }
+
+
+def _update(tx: Tx, rows: Sequence[Mapping[str, Any]], also: Callable[[Any], Mapping[str, Any]]) -> None:
+    """The participants with the `id` of each row get what else stands in it, and what `also` makes of the rows."""
+    if not rows:
+        return
+    columns = {name: EXTRA[name] if name in EXTRA else table.columns[name].type for name in rows[0]}
+    new = rows_of(tx, columns, rows)
+    told = {name: new.c[name] for name in columns if name != "id" and name not in EXTRA}
+    tx.execute(sa.update(table).where(_c.id == new.c.id).values(**told, **also(new.c)))
 
 
 def change(tx: Tx, ids: Sequence[int], **values: Any) -> None:
@@ -181,56 +196,38 @@ def intend(tx: Tx, ids: Sequence[int]) -> None:
 
 def holds(tx: Tx, written: Sequence[tuple[Person, Held]], **also: Any) -> None:
     """CM holds this now. Nobody waits any more, but for those who changed again while we wrote."""
-    if not written:
-        return
-    rows = [
-        {
-            "the_id": person.id,
-            "the_revision": person.revision,
-            "cm_email": held.email,
-            "cm_state": held.state,
-            "cm_name": held.name,
-            "cm_fields": dict(held.fields),
-        }
-        for person, held in written
-    ]
-    names = ("cm_email", "cm_state", "cm_name", "cm_fields")
-    unchanged = _c.revision == sa.bindparam("the_revision")
-    statement = (
-        sa.update(table)
-        .where(_c.id == sa.bindparam("the_id"))
-        .values(
-            **{name: sa.bindparam(name) for name in names},
-            waiting_since=sa.case((unchanged, sa.null()), else_=_c.waiting_since),
-            lane=sa.case((unchanged, LIVE), else_=_c.lane),
-            cause=None,
-            cm_written_at=time.time(),
-            held_until=None,
-            held_times=0,
-            refused_code=None,
-            refused_for=None,
-            refused_at=None,
+
+    def and_waits(row: Any) -> dict[str, Any]:
+        unchanged = _c.revision == row.as_of
+        return {
+            "waiting_since": sa.case((unchanged, sa.null()), else_=_c.waiting_since),
+            "lane": sa.case((unchanged, LIVE), else_=_c.lane),
+            "cause": None,
+            "cm_written_at": time.time(),
+            "held_until": None,
+            "held_times": 0,
+            "refused_code": None,
+            "refused_for": None,
+            "refused_at": None,
             **also,
-        )
-    )
-    tx.execute(statement, rows)
+        }
+
+    _update(tx, [{**_held(person.id, held), "as_of": person.revision} for person, held in written], and_waits)
 
 
 def read_back(tx: Tx, found: Sequence[tuple[int, Held]], cause: str | None = None) -> None:
     """What a read of CM found, where it differs from what we knew. Nobody begins or ends to wait by this."""
-    if not found:
-        return
-    names = ("cm_email", "cm_state", "cm_name", "cm_fields")
-    statement = (
-        sa.update(table)
-        .where(_c.id == sa.bindparam("the_id"))
-        .values(**{name: sa.bindparam(name) for name in names}, cause=sa.func.coalesce(_c.cause, cause))
-    )
-    rows = [
-        {"the_id": i, "cm_email": h.email, "cm_state": h.state, "cm_name": h.name, "cm_fields": dict(h.fields)}
-        for i, h in found
-    ]
-    tx.execute(statement, rows)
+    _update(tx, [_held(i, held) for i, held in found], lambda _: {"cause": sa.func.coalesce(_c.cause, cause)})
+
+
+def _held(person_id: int, held: Held) -> dict[str, Any]:
+    return {
+        "id": person_id,
+        "cm_email": held.email,
+        "cm_state": held.state,
+        "cm_name": held.name,
+        "cm_fields": dict(held.fields),
+    }
 
 
 def refused(tx: Tx, person: Person, code: str, fingerprint: str) -> None:

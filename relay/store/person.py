@@ -96,10 +96,10 @@ def _read(row: Any) -> Person:
 
 
 def held(row: Any) -> Held:
-    return Held(row.cm_email, row.cm_state, row.cm_name, _held_fields(row.cm_fields))
+    return Held(row.cm_email, row.cm_state, row.cm_name, held_fields(row.cm_fields))
 
 
-def _held_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
+def held_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {source: tuple(value) if isinstance(value, list) else value for source, value in stored.items()}
 
 

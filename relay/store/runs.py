@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from relay.store.database import Tx
+from relay.store.many import add_rows
 from relay.store.tables import (
     changes,
     connections,
@@ -150,9 +151,7 @@ def note(tx: Tx, connection_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """What was done to people: participant_id, what, and optionally run_id, cause, detail."""
     now = time.time()
     blank = {"run_id": None, "cause": None, "detail": None}
-    values = [{**blank, **row, "connection_id": connection_id, "at": now} for row in rows]
-    if values:
-        tx.execute(sa.insert(changes), values)
+    add_rows(tx, changes, [{**blank, **row, "connection_id": connection_id, "at": now} for row in rows])
 
 
 def history(tx: Tx, participant_id: int, limit: int = 100) -> list[Mapping[str, Any]]:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from relay.domain.merge import Known
 from relay.ehq.dialect import fold
 from relay.errors import RelayError
 from relay.store import deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
-from relay.store.person import Person
 from relay.sync.parts import Parts
 
 UNDELIVERED, GROUP_UNTOLD = "never delivered by EHQ", "group changed without an event"
@@ -27,36 +27,36 @@ MEANINGS = {
 """name → what it means, for whoever reads a run."""
 
 
-def cause(person: Person, now: Mapping[str, Any]) -> str:
+def cause(known: Known, now: Mapping[str, Any]) -> str:
     """Why a page said something else than we knew, by what it says."""
-    before = person.known.values
+    before = known.values
     if not before:
-        return "first seen" if person.known.page is None and not person.known.heard else UNDELIVERED
+        return "first seen" if known.page is None and not known.heard else UNDELIVERED
     if {k: v for k, v in before.items() if k != "groups"} == {k: v for k, v in now.items() if k != "groups"}:
         return GROUP_UNTOLD
     return UNDELIVERED
 
 
 def explained(
-    tx: Tx, connection_id: str, found: Mapping[int, tuple[str, Person, Mapping[str, Any]]]
+    tx: Tx, connection_id: str, found: Mapping[int, tuple[str, Known, Mapping[str, Any]]]
 ) -> dict[str, list[int]]:
     """Our ids by cause. What looks as if EHQ had said nothing was perhaps said, and lies unread or not yet applied.
 
-    `found`: our id → (cause by what the page says, the person before it, the values now).
+    `found`: our id → (cause by what the page says, what was known before it, the values now).
     """
     subjects: dict[int, set[str]] = {}
-    for person_id, (name, person, now) in found.items():
+    for person_id, (name, known, now) in found.items():
         if name in (UNDELIVERED, GROUP_UNTOLD):
-            groups = set(person.known.values.get("groups") or ()) ^ set(now.get("groups") or ())
-            subjects[person_id] = {person.known.ehq_id} | {f"group {group}" for group in groups}
+            groups = set(known.values.get("groups") or ()) ^ set(now.get("groups") or ())
+            subjects[person_id] = {known.ehq_id} | {f"group {group}" for group in groups}
     wanted = {subject.removeprefix("group ") for some in subjects.values() for subject in some}
     told: dict[str, list[tuple[float, str]]] = {}
     for subject, word, at, state in deliveries.not_applied(tx, connection_id, wanted) if wanted else ():
         of_group = fold(word).startswith(("group", "segment"))
         told.setdefault(f"group {subject}" if of_group else subject, []).append((at, state))
     causes: dict[str, list[int]] = {}
-    for person_id, (name, person, _) in found.items():
-        since = person.known.page.asked if person.known.page else 0.0
+    for person_id, (name, known, _) in found.items():
+        since = known.page.asked if known.page else 0.0
         states = {s for subject in subjects.get(person_id, ()) for at, s in told.get(subject, ()) if at >= since}
         better = FAILED if "quarantined" in states else WAITS if "waiting" in states else name
         causes.setdefault(better, []).append(person_id)

@@ -198,8 +198,8 @@ class ExportStep(Step):
             connections.change(tx, self.connection.id, exported_at=export.made_at)
         return "campaign_monitor"
 
-    def cause(self, person: Person, now: Mapping[str, Any]) -> str:
-        return IN_EXPORT if person.known.values else "first seen"
+    def cause(self, known: Known, now: Mapping[str, Any]) -> str:
+        return IN_EXPORT if known.values and not self.counts.get("first_run") else "first seen"
 
     # A dry run keeps nothing of a file that may be the wrong one: it only imagines it.
 

@@ -1,13 +1,13 @@
 """What CM tells by its webhook is a hint: the person is read there again. What only echoes our writes is dropped."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from relay.campaign_monitor import hooks as wire
 from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.shapes import Subscriber
-from relay.domain.decide import opted_out
+from relay.domain.decide import Record, opted_out
 from relay.domain.mapping import Held, Wanted, alike, differences
 from relay.errors import Refused
 from relay.store import hints, participants, runs
@@ -129,7 +129,11 @@ def _record(parts: Parts, picture: Picture, hinted: Sequence[Hinted], found: Seq
         hints.taken(tx, [(person.id, at) for person, at, _ in hinted])
         participants.read_back(tx, [(i, held) for i, (_, held) in changed.items()])
         participants.change(tx, later, cause=BY_HAND)
-        runs.note(tx, picture.connection.id, opt_outs(changed))
+        runs.note(
+            tx,
+            picture.connection.id,
+            opt_outs([(i, person.held, person.record, held) for i, (person, held) in changed.items()]),
+        )
         # Whoever is on the list was not removed by us any more: what removes them from now on is CM's word.
         back = [i for i, (p, held) in read.items() if p.record.removed and held.state == "Active"]
         participants.change(tx, back, removed_at=None)
@@ -142,11 +146,11 @@ def _edited_at_once(person: Person, held: Held) -> bool:
     return same and (person.cm_written_at or 0.0) > time.time() - QUIET_S
 
 
-def opt_outs(changed: Mapping[int, tuple[Person, Held]]) -> list[dict[str, object]]:
-    """For the history: who of these (our id → the person as we knew them, what CM says now) opted out, or is back."""
+def opt_outs(changed: Iterable[tuple[int, Held, Record, Held]]) -> list[dict[str, object]]:
+    """For the history: who of these (our id, what we knew, our record, what CM says now) opted out, or is back."""
     rows = []
-    for person_id, (person, held) in changed.items():
-        before, now = opted_out(person.held, person.record), opted_out(held, person.record)
+    for person_id, known, record, held in changed:
+        before, now = opted_out(known, record), opted_out(held, record)
         if now and now != before:
             rows.append({"participant_id": person_id, "what": "opted_out", "detail": {"state": held.state}})
         elif before and not now and held.state == "Active":

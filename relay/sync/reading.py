@@ -10,10 +10,10 @@ from relay.domain.mapping import Held, alike, differences
 from relay.domain.merge import Known, see
 from relay.domain.version import Page
 from relay.errors import Incomplete
-from relay.store import asked, census, participants, runs
+from relay.store import asked, census, holdings, participants, runs
 from relay.store.connections import Connection
 from relay.store.database import Tx
-from relay.store.person import Person
+from relay.store.holdings import Holding
 from relay.store.runs import Run
 from relay.sync import drift
 from relay.sync.hints import BY_HAND, opt_outs
@@ -56,9 +56,10 @@ class Reading:
         with self.parts.database.read() as tx:
             return Picture.load(tx, self.connection)
 
-    def cause(self, person: Person, now: Mapping[str, Any]) -> str:
-        """Why a page said something else than we knew."""
-        return drift.cause(person, now)
+    def cause(self, known: Known, now: Mapping[str, Any]) -> str:
+        """Why a page said something else than we knew. Before the first run nothing was expected of EHQ: whatever was
+        read in a set-up is still new."""
+        return "first seen" if self.counts.get("first_run") else drift.cause(known, now)
 
     def _see(self, page: Any, asked: float) -> None:
         self.count("ehq_read", len(page.people))
@@ -77,23 +78,23 @@ class Reading:
             if learn(tx, picture, questions.values(), names, examples):
                 picture = Picture.load(tx, self.connection)
             people = participants.by_ids(tx, self.connection.id, patches, lock=True)
-            if missing := patches.keys() - people.keys():
-                participants.add_stubs(tx, self.connection.id, missing)
-                people |= participants.by_ids(tx, self.connection.id, missing, lock=True)
+            pages = {i: Page(asked, patch.updated_at) for i, patch in patches.items()}
+            first = [see(Known(i), patches[i], pages[i], left_out) for i in patches.keys() - people.keys()]
+            cause = self.cause(Known(""), {})
+            added = participants.add_known(tx, self.connection.id, first, picture.sought, self.run.id, cause)
+            if heard_of_meanwhile := {known.ehq_id for known in first} - added:
+                people |= participants.by_ids(tx, self.connection.id, heard_of_meanwhile, lock=True)
             changed: list[tuple[int, Known]] = []
-            found: dict[int, tuple[str, Person, Mapping[str, Any]]] = {}
-            for ehq_id, patch in patches.items():
-                person = people[ehq_id]
+            found: dict[int, tuple[str, Known, Mapping[str, Any]]] = {}
+            for ehq_id, person in people.items():
                 if person.known.erased:
                     continue
-                now = see(person.known, patch, Page(asked, patch.updated_at), left_out)
+                now = see(person.known, patches[ehq_id], pages[ehq_id], left_out)
                 same_page = now.page is not None and person.known.page is not None
                 if now.values != person.known.values or now.heard != person.known.heard or not same_page:
                     changed.append((person.id, now))
                 if now.values != person.known.values:
-                    # Before the first run nothing was expected of EHQ: whatever was read in a set-up is still new.
-                    cause = "first seen" if self.counts.get("first_run") else self.cause(person, now.values)
-                    found[person.id] = cause, person, now.values
+                    found[person.id] = self.cause(person.known, now.values), person.known, now.values
             participants.save_known(tx, changed, picture.sought)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
             for name, ids in drift.explained(tx, self.connection.id, found).items():
@@ -164,37 +165,31 @@ class Reading:
         """What CM holds, where it is not what we knew."""
         there = {held.email: held for held in map(picture.held, people) if held.email}
         with self.parts.database.write() as tx:
-            ours = participants.by_emails(tx, self.connection.id, there.keys())
-            matched: dict[str, Person] = {}
-            for person in ours:
-                # The one whom we know under this address comes before the one whom EHQ gives it now.
-                for address in filter(None, (person.held.email, person.email)):
-                    if address in there and (address not in matched or person.held.email == address):
-                        matched[address] = person
-                        break
+            ours = holdings.by_address(tx, self.connection.id, there.keys())
             found = [
-                (person, there[address])
-                for address, person in matched.items()
-                if not alike(there[address], person.held) and (person.cm_written_at or 0.0) < asked
+                (one, there[address])
+                for address, one in ours.items()
+                if not alike(there[address], one.held) and (one.written_at or 0.0) < asked
             ]
-            participants.read_back(tx, [(person.id, held) for person, held in found], cause)
+            participants.read_back(tx, [(one.id, held) for one, held in found], cause)
             if cause == BY_HAND:
-                runs.note(tx, self.connection.id, opt_outs({p.id: (p, held) for p, held in found}))
+                runs.note(tx, self.connection.id, opt_outs([(one.id, one.held, one.record, h) for one, h in found]))
             self._removed_before(tx, found)
-            participants.change(tx, [person.id for person in matched.values()], cm_seen_run=self.run.id)
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
             ours_again = [
-                person.id
-                for address, person in matched.items()
-                if person.put_at is None and there[address].fields.get("ehq_id") == person.known.ehq_id
+                one.id
+                for address, one in ours.items()
+                if not one.record.put and there[address].fields.get("ehq_id") == one.ehq_id
             ]
             participants.change(tx, ours_again, put_at=time.time())
+            if cause != NOT_KEPT:  # a complete read: whom it does not see is not there
+                participants.change(tx, [one.id for one in ours.values()], cm_seen_run=self.run.id)
             if cause == NOT_KEPT:
-                self._not_kept(tx, picture, [person.id for person, _ in found])
+                self._not_kept(tx, picture, [one.id for one, _ in found])
         self.count("cm_read", len(people))
-        self.count("left_alone", len(there) - len(matched))
+        self.count("left_alone", len(there) - len(ours))
 
-    def _removed_before(self, tx: Tx, found: list[tuple[Person, Held]]) -> None:
+    def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]]) -> None:
         """Newcomers at an address from which we removed somebody who was then erased: that is no opt-out of theirs."""
         new = [(p, held.email or "") for p, held in found if held.state == "Deleted" and p.held.state is None]
         marks = {mark: person.id for person, address in new for mark in self.parts.vault.marks(address)}

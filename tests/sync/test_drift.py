@@ -86,7 +86,7 @@ def test_a_change_delivered_and_not_applied_yet_is_still_waiting(live: Live) -> 
     with live.relay.parts.database.write() as tx:
         (person,) = participants.one(tx, live.connection.id, one)
         now = {**person.known.values, "answers": {**person.known.values["answers"], "12": "3090"}}
-        found = {person.id: (drift.cause(person, now), person, now)}
+        found = {person.id: (drift.cause(person.known, now), person.known, now)}
         assert drift.explained(tx, live.connection.id, found) == {"still waiting": [person.id]}
 
 
