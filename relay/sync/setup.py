@@ -16,6 +16,7 @@ from relay.store.connections import Connection
 from relay.store.leases import claim
 from relay.store.runs import Run
 from relay.sync import connect, work
+from relay.sync.exports import last_read
 from relay.sync.hook import secrets_made
 from relay.sync.lists import Wish, adoptable, choose_list, free_title, the_client
 from relay.sync.parts import Parts
@@ -48,7 +49,8 @@ class Draft:
     @property
     def resume(self) -> str:
         """Where whoever comes back goes on: nobody confirms what would happen but by going on to the webhook."""
-        return "preview" if self.step == "webhook" and not self.secret else self.step
+        unconfirmed = self.step == "webhook" and not self.secret and self.connection.reads == "api"
+        return "preview" if unconfirmed else self.step
 
     @property
     def stale(self) -> bool:
@@ -66,6 +68,8 @@ def draft(parts: Parts, connection: Connection) -> Draft:
         step = "client"
     elif connection.cm_list_name is None:
         step = "list"
+    elif connection.reads == "export":  # read by hand once it is on: the page for it shows what each would do
+        step = "webhook"
     elif complete is None:
         step = "read"
     elif not any(run.trigger == "change" for run in dry):  # choices start such a one
@@ -80,25 +84,42 @@ def draft(parts: Parts, connection: Connection) -> Draft:
 # EHQ
 
 
-def begin(parts: Parts, name: str, ehq_url: str, credential: Mapping[str, str]) -> tuple[Connection, str]:
+def begin(
+    parts: Parts, name: str, ehq_url: str, credential: Mapping[str, str], reads: str = "api"
+) -> tuple[Connection, str]:
     """A new draft, and a sentence about what EHQ answered. :raise RelayError: what is wrong; nothing was kept."""
-    made = connect.drafted(parts, name, ehq_url, credential, [])
-    found = parts.ehq(made).check()
+    made = connect.drafted(parts, name, ehq_url, credential, [], reads)
+    found = _found(parts, made)
     connect.keep(parts, made)
     return made, found
 
 
+def _found(parts: Parts, connection: Connection) -> str:
+    return last_read(parts, connection) if connection.reads == "export" else parts.ehq(connection).check()
+
+
 def change_ehq(
-    parts: Parts, connection: Connection, name: str, ehq_url: str, credential: Mapping[str, str] | None
+    parts: Parts,
+    connection: Connection,
+    name: str,
+    ehq_url: str,
+    credential: Mapping[str, str] | None,
+    reads: str = "api",
 ) -> str:
     """Another name, address or credential (None: the one there is). What was read from another site is forgotten."""
-    made = connect.drafted(parts, name, ehq_url, credential or parts.vault.unlock(connection.ehq_credential), [])
-    if credential is None and made.ehq_url != connection.ehq_url:
+    kept = parts.vault.unlock(connection.ehq_credential)
+    made = connect.drafted(parts, name, ehq_url, kept if credential is None else credential, [], reads)
+    another = (made.ehq_url, reads) != (connection.ehq_url, connection.reads)
+    if credential is None and another:
         raise Invalid("Another site needs its own key or log-in.", remedy="Type it.", code="ehq-login")
-    trial = replace(connection, name=made.name, ehq_url=made.ehq_url, ehq_credential=made.ehq_credential)
-    found = parts.ehq(trial).check()
-    values = {"name": trial.name, "ehq_url": trial.ehq_url, "ehq_credential": trial.ehq_credential}
-    _change(parts, connection, values, forget=trial.ehq_url != connection.ehq_url)
+    values: dict[str, Any] = {
+        "name": made.name,
+        "ehq_url": made.ehq_url,
+        "ehq_credential": made.ehq_credential,
+        "reads": reads,
+    }
+    found = _found(parts, replace(connection, **values))
+    _change(parts, connection, values, forget=another)
     return found
 
 
@@ -243,8 +264,9 @@ def audience_of(rules: Rules) -> str | None:
 # On
 
 
-def turn_on(parts: Parts, connection: Connection) -> Run:
-    """Makes or adopts the list, and starts the first run; a second click joins it."""
+def turn_on(parts: Parts, connection: Connection) -> Run | None:
+    """Makes or adopts the list, and starts the first run; a second click joins it. None where exports are read: the
+    first upload is the first run."""
     with claim(parts.database, f"setup:{connection.id}") as lease:
         if lease is None:
             raise RetryLater("This is being switched on just now.", remedy="Look again in a moment.", code="busy")
@@ -262,4 +284,4 @@ def turn_on(parts: Parts, connection: Connection) -> Run:
                 connections.change(tx, now.id, problem=None, **{name: getattr(ready, name) for name in names})
                 for run in runs.under_way(tx, now.id):
                     runs.finish(tx, run.id, "stopped")
-    return work.start_run(parts, connection.id, trigger="person")[0]
+    return work.start_run(parts, connection.id, trigger="person")[0] if connection.reads == "api" else None

@@ -199,4 +199,4 @@ def turn_on(connection: Connection) -> Answer:
     if connection.state == "setup":
         noted("switched a connection on", connection=connection)
         flash("It is on. From now on everyone who registers is on the list within seconds.", "success")
-    return redirect(url_for("runs.one", number=run.id))
+    return redirect(url_for("runs.one", number=run.id) if run else f"/c/{connection.id}/import")

@@ -34,6 +34,8 @@ ELSEWHERE = {
     "client": "Choose one of those shown here.",
 }
 """What to do on these pages, where the command line would say something else; by the failure's code."""
+BY_API = ("read", "answers", "preview")
+"""Steps of a site that is read through its API. An export is looked at by the page that takes it."""
 VIEWS = {
     "ehq": "wizard.ehq",
     "campaign-monitor": "wizard.campaign_monitor",
@@ -56,6 +58,8 @@ def step(name: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
                 flash("This connection is set up.", "info")
                 return redirect(url_for("runs.page"))
             draft = setup.draft(parts(), connection)
+            if name in BY_API and connection.reads == "export":
+                return redirect(url_for(VIEWS[draft.step]))
             if not draft.reached(name):
                 return redirect(url_for(VIEWS[draft.resume]))
             return view(draft, **more)
@@ -71,7 +75,8 @@ def show(at: str, draft: Draft | None, wrong: RelayError | None = None, field: s
     steps = [
         (title, url_for(VIEWS[one]) if draft and draft.reached(one) and one != at else "", one == at)
         for one, title in TITLES.items()
-        if one != "client" or at == "client"  # usually there is only one, and nothing to choose
+        if (one != "client" or at == "client")  # usually there is only one, and nothing to choose
+        and not (one in BY_API and draft and draft.connection.reads == "export")
     ]
     problems = [(field, f"{wrong.message} {ELSEWHERE.get(wrong.code, wrong.remedy)}".strip())] if wrong else []
     page = render_template(

@@ -29,7 +29,7 @@ def new() -> Answer:
 def create() -> Answer:
     form = request.form
     try:
-        made, found = setup.begin(parts(), form.get("name", ""), form.get("address", ""), _credential())
+        made, found = setup.begin(parts(), form.get("name", ""), form.get("address", ""), _credential(), _reads())
     except RelayError as error:
         return show("ehq", None, error, _at_fault(error), given=form)
     g.connection = made
@@ -49,6 +49,7 @@ def resume(draft: Draft) -> Answer:
 def ehq(draft: Draft) -> Answer:
     c = draft.connection
     how = "login" if "login" in parts().vault.unlock(c.ehq_credential) else "key"
+    how = "export" if c.reads == "export" else how
     return show("ehq", draft, given={"name": c.name, "address": c.ehq_url, "how": how})
 
 
@@ -58,8 +59,8 @@ def change_ehq(draft: Draft) -> Answer:
     form, c = request.form, draft.connection
     given = any(form.get(name) for name in ("key", "login", "password"))
     try:
-        credential = _credential() if given else None
-        found = setup.change_ehq(parts(), c, form.get("name", ""), form.get("address", ""), credential)
+        credential = _credential() if given or _reads() == "export" else None
+        found = setup.change_ehq(parts(), c, form.get("name", ""), form.get("address", ""), credential, _reads())
     except RelayError as error:
         return show("ehq", draft, error, _at_fault(error), given=form)
     noted(
@@ -72,8 +73,14 @@ def change_ehq(draft: Draft) -> Answer:
     return on(setup.draft(parts(), parts().connection(c.id)).resume)
 
 
+def _reads() -> str:
+    return "export" if request.form.get("how") == "export" else "api"
+
+
 def _credential() -> Mapping[str, str]:
     form = request.form
+    if form.get("how") == "export":
+        return {}
     if form.get("how") == "login":
         if form.get("login", "").strip() and form.get("password"):
             return {"login": form["login"].strip(), "password": form["password"]}

@@ -105,7 +105,7 @@ def test_from_the_first_page_to_a_synced_list_across_a_killed_worker(
     page.get_by_label("A name for this connection").fill("Bayside")
     page.get_by_label("Address of the site").fill(ehq.url)
     page.locator("#key").fill("sandbox")
-    page.get_by_role("button", name="Ask the site").click()
+    page.get_by_role("button", name="Check this").click()
 
     axe(page)
     with page.expect_popup() as opened:

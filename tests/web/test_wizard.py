@@ -221,6 +221,21 @@ def test_giving_up_removes_the_draft_and_made_nothing(
     assert cm.sandbox("lists.json")["lists"] == []
 
 
+def test_a_site_without_an_api_goes_from_its_list_to_uploading_exports(
+    parts: Parts, operator: Visitor, cm: SimulatedCampaignMonitor
+) -> None:
+    operator.post("/connect", {"name": "Bayside", "address": "", "how": "export"})
+    (made,) = everyone(parts)
+    assert made.reads == "export"
+    operator.post(f"/c/{made.id}/setup/campaign-monitor", {"key": "sandbox"})
+    operator.post(f"/c/{made.id}/setup/list", {"name": "Residents"})
+    for step in ("", "/read", "/answers", "/preview"):
+        assert where(operator.get(f"/c/{made.id}/setup{step}")) == f"/c/{made.id}/setup/webhook"
+    assert where(operator.post(f"/c/{made.id}/setup/on")) == f"/c/{made.id}/import"
+    assert parts.connection(made.id).state == "on"
+    assert cm.list("Residents")["subscribers"] == []
+
+
 # Campaign Monitor by OAuth
 
 
