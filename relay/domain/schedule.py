@@ -1,7 +1,8 @@
-"""When the daily run is due."""
+"""When the daily run is due, and where clocks are."""
 
 from datetime import datetime, timedelta
 from hashlib import sha256
+from zoneinfo import available_timezones
 
 from relay.domain.rules import Rules
 
@@ -21,3 +22,11 @@ def next_run(connection_id: str, rules: Rules, after: float) -> float:
     while due.timestamp() <= after:
         due += timedelta(days=1)
     return due.timestamp()
+
+
+def zone_in(text: str) -> str | None:
+    """A time zone's name for words such as "(GMT+10:00) Canberra, Melbourne, Sydney", or None."""
+    places = [place.strip().replace(" ", "_") for place in text.rpartition(")")[2].split(",")]
+    zones = sorted(available_timezones())
+    found = (zone for place in reversed(places) if place for zone in zones if zone.endswith(f"/{place}"))
+    return next(found, None)

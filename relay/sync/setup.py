@@ -10,7 +10,8 @@ from typing import Any
 
 from relay.campaign_monitor.shapes import Client, ListDetails, ListName
 from relay.domain.rules import Audience, Rules, fingerprint, read_rules
-from relay.errors import Invalid, NeedsPerson, RetryLater
+from relay.domain.schedule import zone_in
+from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, runs
 from relay.store.connections import Connection
 from relay.store.leases import claim
@@ -95,7 +96,7 @@ def begin(
 
 
 def _found(parts: Parts, connection: Connection) -> str:
-    return last_read(parts, connection) if connection.reads == "export" else parts.ehq(connection).check()
+    return last_read(connection) if connection.reads == "export" else parts.ehq(connection).check()
 
 
 def change_ehq(
@@ -178,8 +179,18 @@ def choose_client(parts: Parts, connection: Connection, client_id: str) -> None:
 
 
 def _choose_client(parts: Parts, connection: Connection, client_id: str | None) -> None:
-    values = {"cm_client_id": client_id, "cm_list_id": None, "cm_list_name": None}
+    values: dict[str, Any] = {"cm_client_id": client_id, "cm_list_id": None, "cm_list_name": None}
+    if client_id and connection.rules == Rules():
+        values["rules"] = Rules(time_zone=_zone(parts, connection, client_id)).model_dump(mode="json")
     _change(parts, connection, values, forget=connection.cm_list_id is not None)
+
+
+def _zone(parts: Parts, connection: Connection, client_id: str) -> str:
+    """Where the client's clocks are, as a first guess for the connection's."""
+    try:
+        return zone_in(parts.campaign_monitor(connection).client_time_zone(client_id)) or "UTC"
+    except RelayError:  # a client's own key may not ask
+        return "UTC"
 
 
 def lists(parts: Parts, connection: Connection) -> list[ListName]:

@@ -1,6 +1,7 @@
 """The frame of the set-up's pages: which step a draft is at, where each lives, and what to do when one fails."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from flask import flash, redirect, render_template, url_for
@@ -9,7 +10,7 @@ from werkzeug.wrappers import Response
 from relay.errors import RelayError
 from relay.store.connections import Connection
 from relay.sync import setup
-from relay.sync.setup import Draft
+from relay.sync.setup import STEPS, Draft
 from relay.web.access import needs, parts
 
 Answer = str | Response | tuple[str, int]
@@ -48,6 +49,13 @@ VIEWS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    label: str
+    address: str
+    state: str
+
+
 def step(name: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Views of one step get the draft; whoever is not that far, or has finished, is led on."""
 
@@ -73,7 +81,11 @@ def step(name: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
 def show(at: str, draft: Draft | None, wrong: RelayError | None = None, field: str = "", **values: Any) -> Answer:
     """A step's page; `wrong` is said at its top, and `field` is where to mend it."""
     steps = [
-        (title, url_for(VIEWS[one]) if draft and draft.reached(one) and one != at else "", one == at)
+        Entry(
+            title,
+            url_for(VIEWS[one]) if draft and draft.reached(one) and one != at else "",
+            "now" if one == at else "done" if draft and one in STEPS[: STEPS.index(draft.step)] else "next",
+        )
         for one, title in TITLES.items()
         if (one != "client" or at == "client")  # usually there is only one, and nothing to choose
         and not (one in BY_API and draft and draft.connection.reads == "export")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.domain.rules import Rules
-from relay.domain.schedule import next_run
+from relay.domain.schedule import next_run, zone_in
 
 ZONES = [
     "UTC",
@@ -79,3 +79,16 @@ def test_every_local_day_has_one_run(after: float, zone: str, daily_at: str) -> 
     first = next_run("bayside", rules, after)
     days = [datetime.fromtimestamp(t, ZoneInfo(zone)).date() for t in (first, next_run("bayside", rules, first))]
     assert days[1] - days[0] == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("words", "zone"),
+    [
+        ("(GMT+10:00) Canberra, Melbourne, Sydney", "Australia/Sydney"),
+        ("(GMT-05:00) Eastern Time, New York", "America/New_York"),
+        ("(GMT) Coordinated Universal Time", None),
+        ("", None),
+    ],
+)
+def test_the_clients_words_for_its_time_zone_name_one(words: str, zone: str | None) -> None:
+    assert zone_in(words) == zone

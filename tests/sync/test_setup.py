@@ -51,6 +51,7 @@ def test_from_an_address_to_the_first_run(
     assert step(parts, drafted) == "campaign-monitor"
     setup.give_key(parts, drafted, "sandbox")
     assert step(parts, drafted) == "list", "the only client is chosen"
+    assert parts.connection(drafted.id).rules.time_zone == "Australia/Sydney", "where its clocks are"
     setup.new_list(parts, parts.connection(drafted.id), "  Residents ")
     assert step(parts, drafted) == "read"
     read = ended(parts, relay, setup.read(parts, parts.connection(drafted.id)))
