@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, exporting, people, runs, users
+from relay.cli import commands, decisions, exporting, noted, people, runs, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.sync import drift
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args([word for word in given if word != "--json"])
     try:
         parts = wire()
-        answer, code = options.act(parts, options)
+        answer, code = noted.acted(parts, options)
     except RelayError as error:
         if as_json:
             print(orjson.dumps({"error": error.message, "remedy": error.remedy, "code": error.code}).decode())

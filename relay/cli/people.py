@@ -26,6 +26,7 @@ def person(parts: Parts, options: Options) -> Answer:
         asked.sync_now(parts, connection, [one["id"] for one in found])
         code = 1 if _wait(parts, connection, [one["id"] for one in found]) else 0
         found = explain.people(parts, connection, options.who)
+    _noted(parts, connection, [one["id"] for one in found], "looked at a person's data")
     return (found[0] if len(found) == 1 else found), code
 
 

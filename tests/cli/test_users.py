@@ -1,4 +1,4 @@
-"""`relay user …`: who may log in to the pages."""
+"""`relay user …`: who may log in to the pages; and what the command line does is noted."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from relay.cli import main
-from relay.store import users
+from relay.store import audit, users
+from relay.store.connections import Connection
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.cli.conftest import Said, Terminal
-from tests.conftest import user_of
+from tests.conftest import SimulatedEhq, user_of
 
 Here = Callable[..., Said]
 
@@ -71,3 +72,41 @@ def test_what_is_wrong_is_said(here: Here, parts: Parts) -> None:
         assert (answer.code, said in answer.err) == (2, True), answer.err
     with parts.database.read() as tx:
         assert [user.state for user in users.everyone(tx)] == ["active"]
+
+
+def test_what_the_command_line_changes_is_in_the_audit_log(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, parts: Parts, connection: Connection
+) -> None:
+    for name, value in terminal.environ.items():
+        monkeypatch.setenv(name, value)
+    rules = terminal.folder / "rules.json"
+    rules.write_text('{"time_zone": "Australia/Sydney"}')
+    for words in (("pause",), ("show",), ("configure", str(rules)), ("rotate-secret",), ("remove",)):
+        assert main(["connection", words[0], connection.id, *words[1:]]) == 0
+    with parts.database.read() as tx:
+        entries = audit.search(tx)
+    assert [entry.what for entry in reversed(entries)] == [
+        "paused the connection",
+        "changed the settings",
+        "made a webhook secret",
+        "removed the connection",
+    ]
+    assert {entry.connection_id for entry in entries} == {connection.id}
+    changed = entries[2].detail or {}
+    assert changed["before"] == {"time_zone": "UTC"}
+    assert changed["after"] == {"time_zone": "Australia/Sydney"}
+    assert (entries[0].detail or {})["before"]["name"] == "Bayside"
+    assert "whsec_" not in repr(entries)
+
+
+def test_whom_the_command_line_looked_at_is_in_the_audit_log(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, ehq: SimulatedEhq, parts: Parts, synced: Connection
+) -> None:
+    for name, value in terminal.environ.items():
+        monkeypatch.setenv(name, value)
+    _, email = ehq.someone()
+    assert main(["person", synced.id, email]) == 0
+    with parts.database.read() as tx:
+        (entry,) = audit.search(tx)
+    assert (entry.what, entry.connection_id) == ("looked at a person's data", synced.id)
+    assert email not in repr(entry)
