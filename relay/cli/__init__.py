@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, exporting, noted, people, runs, users
+from relay.cli import commands, decisions, exporting, noted, people, runs, trying, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.sync import drift
@@ -19,7 +19,7 @@ Parser = argparse.ArgumentParser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = trying.spelled(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given  # wherever it stands
     options = parser().parse_args([word for word in given if word != "--json"])
     try:
@@ -76,6 +76,7 @@ def parser() -> Parser:
     configure = command(connection, "configure", commands.configure, "Replace a connection's rules by a JSON document.")
     configure.add_argument("connection", metavar="C")
     configure.add_argument("file", metavar="FILE", help="- for standard input")
+    trying.parsers(command, connection)
     command(connection, "list", commands.list_connections, "All connections.")
     for name, act, text in (
         ("show", commands.show_connection, "One connection with its rules."),

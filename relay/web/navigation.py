@@ -18,6 +18,7 @@ INSIDE = (
     ("Problems", "/problems", "viewer"),
     ("Fields and groups", "/fields", "viewer"),
     ("Import", "/import", "operator"),
+    ("Overrides", "/overrides", "operator"),
     ("Settings", "/settings", "viewer"),
 )
 

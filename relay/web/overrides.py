@@ -1,0 +1,165 @@
+"""What one EHQ site does differently: the document, tried on something captured before it is saved."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from relay.domain.rules import fingerprint
+from relay.errors import Invalid, RelayError
+from relay.store import deliveries
+from relay.store.connections import Connection
+from relay.store.deliveries import Delivery
+from relay.sync import connect, trial
+from relay.web.access import needs, noted, parts
+from relay.web.words import mask, mask_email
+
+blueprint = Blueprint("overrides", __name__)
+PARTS = ("authentication", "overrides")
+"""Of the rules, what this page shows and replaces; the others have the settings' page."""
+EXAMPLE = {
+    "authentication": {"profile": "hmac_body", "headers": {"signature": "X-Signature"}},
+    "overrides": {
+        "events": {"participant.registered": ["signup.done"]},
+        "attributes": {"email": ["contact-mail"]},
+        "roles": {"site_admin": ["owner"]},
+        "questions": {"I am interested in": {"kind": "checkbox", "options": ["Parks, gardens", "Roads"]}},
+    },
+}
+PLAIN = ("ehq_id", "role", "activated", "blocked", "subscribed", "imported")
+PLAIN_FIELDS = ("Role", "Activated", "Blocked", "EHQ ID")
+"""Of a person and of a subscriber, what names nobody."""
+
+
+@blueprint.get("/c/<connection>/overrides")
+@needs("operator")
+def page(connection: Connection) -> str:
+    return _page(connection)
+
+
+@blueprint.post("/c/<connection>/overrides")
+@needs("operator")
+def save(connection: Connection) -> Response | tuple[str, int]:
+    try:
+        document = _document()
+        rules = trial.rules_of(connection, document)
+    except RelayError as error:
+        return _page(connection, [("document", str(error))]), 422
+    if request.form.get("version") != fingerprint(connection.rules):
+        changed = "Somebody changed these rules meanwhile, so nothing of yours was saved. Below are both: compare."
+        there = _pretty(_of(connection.rules.model_dump(mode="json")))
+        more = {"there_now": there, "rules_version": fingerprint(connection.rules)}
+        return _page(connection, [("document", changed)], **more), 409
+    if rules != connection.rules:
+        before, after = (_of(one.model_dump(mode="json")) for one in (connection.rules, rules))
+        connect.configure(parts(), connection, rules.model_dump(mode="json"))
+        noted("changed what the site does differently", connection=connection, before=before, after=after)
+    flash("Saved. Everybody is compared anew, and what is quarantined can be taken again.", "success")
+    return redirect(url_for("overrides.page"))
+
+
+@blueprint.post("/c/<connection>/overrides/try")
+@needs("operator")
+def attempt(connection: Connection) -> str | tuple[str, int]:
+    """Shown at once, and kept nowhere."""
+    key, pasted = request.form.get("delivery", ""), request.form.get("pasted", "").strip()
+    reveal = request.form.get("reveal") == "yes"
+    try:
+        document = _document()
+        if not key and not pasted:
+            raise Invalid("Choose a delivery, or paste what you captured.")
+        found = (
+            trial.delivery(parts(), connection, key, document)
+            if key
+            else trial.body(parts(), connection, pasted.encode("utf-8", "replace"), document)
+        )
+    except RelayError as error:
+        return _page(connection, [("document" if "overrides" in str(error) else "pasted", str(error))]), 422
+    if reveal:
+        noted("revealed what a delivery says", connection=connection, delivery=key[:100] or "pasted")
+    return _page(connection, found={**found, "results": [_shown(one, reveal) for one in found["results"]]})
+
+
+@blueprint.post("/c/<connection>/overrides/proof")
+@needs("operator")
+def proof(connection: Connection) -> str | tuple[str, int]:
+    try:
+        judged = trial.signature(parts(), connection, request.form.get("request", ""), _document())
+    except RelayError as error:
+        return _page(connection, [("request", str(error))]), 422
+    return _page(connection, judged=judged)
+
+
+def _page(connection: Connection, problems: list[tuple[str, str]] | None = None, **more: Any) -> str:
+    with parts().database.read() as tx:
+        latest = [one for one in deliveries.search(tx, connection.id, limit=50) if one.body is not None]
+        quarantined = deliveries.search(tx, connection.id, state="quarantined", limit=1)
+    latest.sort(key=lambda one: one.state != "quarantined")
+    more.setdefault("rules_version", request.form.get("version") or fingerprint(connection.rules))
+    return render_template(
+        "overrides/page.html",
+        document=request.form.get("document") or _pretty(_of(connection.rules.model_dump(mode="json"))),
+        example=_pretty(EXAMPLE),
+        choices=[(one.key, _named(connection, one)) for one in latest[:20]],
+        quarantined=bool(quarantined),
+        problems=problems or [],
+        given=request.form,
+        **more,
+    )
+
+
+def _named(connection: Connection, one: Delivery) -> str:
+    at = datetime.fromtimestamp(one.received_at, connection.rules.zone)
+    word = ", could not be read" if one.state == "quarantined" else ""
+    return f"{one.type[:60] or 'without a type'}, {at.day} {at:%b, %H:%M:%S}{word}"
+
+
+def _document() -> dict[str, Any]:
+    try:
+        document = orjson.loads(request.form.get("document", "").strip() or "{}")
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"The document is not JSON: {error}.") from None
+    if not isinstance(document, dict) or not set(document) <= set(PARTS):
+        raise Invalid("The document is a JSON object with authentication and overrides, and nothing else.")
+    return {"authentication": {}, "overrides": {}, **document}
+
+
+def _of(rules: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: rules[name] for name in PARTS}
+
+
+def _pretty(document: Any) -> str:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def _shown(result: Mapping[str, Any], reveal: bool) -> dict[str, Any]:
+    """As (name, text) pairs; answers, names and addresses are masked unless they are to be seen."""
+    person, subscriber = result["person"], result["subscriber"]
+    answers = (person or {}).get("answers") or {}
+    pairs = [(_label(k), _text(k, v, reveal)) for k, v in (person or {}).items() if k != "answers"]
+    pairs += [(f"Answer: {label}", _text("", value, reveal)) for label, value in answers.items()]
+    becomes = []
+    if subscriber:
+        becomes = [("E-mail", _text("email", subscriber["email"], reveal))]
+        becomes += [("Name", _text("", subscriber["name"], reveal))]
+        fields = subscriber["fields"].items()
+        becomes += [(name, _text(PLAIN[0] if name in PLAIN_FIELDS else "", value, reveal)) for name, value in fields]
+        becomes += [(f"{name}: lost", how) for name, how in subscriber["lost"].items()]
+    return {**result, "person": pairs, "subscriber": becomes}
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize().replace("Ehq id", "EHQ ID")
+
+
+def _text(name: str, value: Any, reveal: bool) -> str:
+    if not reveal and name not in PLAIN:
+        return mask_email(str(value)) if name == "email" else mask(value) or "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "nothing" if value in (None, "") else str(value)
