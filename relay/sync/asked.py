@@ -4,7 +4,7 @@ Sync now: read CM, compare, write with everyone who waits, read back. Each step 
 page can show it as it happens. Erase: see erase.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from relay.campaign_monitor.errors import Throttled
@@ -60,13 +60,21 @@ def _connected(connection: Connection) -> bool:
     return connection.cm_list_id is not None and connection.cm_credential is not None
 
 
-def write(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
-    """Whoever was asked about, and whoever waits; answers how many there were."""
+def write(
+    parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int], meanwhile: Callable[[Visit], bool]
+) -> int:
+    """Whoever was asked about, and whoever waits; answers how many there were. `meanwhile` does what can be done while
+    an import is under way, and answers whether to go on after it."""
     if not lanes:
         return without_cm(parts, connection)
     visit = Visit(parts, connection, lease)
     wanted = before_writing(visit, lanes)
-    written = visit.write(lanes)
+    written = 0
+    with visit.ahead():
+        while some := visit.write(lanes):
+            written += some
+            if not meanwhile(visit):
+                break
     if LIVE in lanes:
         after_writing(visit)
     return wanted + written

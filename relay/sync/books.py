@@ -31,6 +31,10 @@ class Books:
 
     def __post_init__(self) -> None:
         self.cm = self.parts.campaign_monitor(self.connection)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """After deliveries were applied, which may have brought a new question or group."""
         with self.parts.database.read() as tx:
             self.picture = Picture.load(tx, self.connection)
 

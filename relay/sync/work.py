@@ -1,32 +1,26 @@
-"""What a worker does when it is rung: one visit to a connection, or one step of a run; and what becomes of failures."""
+"""What a worker does when it is rung: one visit to a connection (visits.py), or one step of a run."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import structlog
 
 from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
-from relay.store import asked as wishes
-from relay.store import connections, deliveries, exports, participants, runs
-from relay.store import hints as hinted
+from relay.store import connections, exports, runs
 from relay.store.connections import Connection
-from relay.store.database import Tx
 from relay.store.leases import Lease, Lost, claim
-from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.runs import Run
-from relay.sync import asked, brake, groups, hints
+from relay.sync import brake
 from relay.sync.apply import apply_waiting
 from relay.sync.exported import ExportStep
 from relay.sync.parts import Parts
-from relay.sync.picture import Picture
 from relay.sync.reconcile import Step
+from relay.sync.start import start_run
+from relay.sync.visits import failed, open_lanes, visit, waits
 
-VISIT_S, APPLY_S = 5.0, 2.0
-"""How long one connection may keep a worker before others have their turn."""
 LIST_WAIT_S = 3.0
-LEAVERS_TRY_S = 60.0
 GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""
 EHQ_PHASES = ("groups", "ehq")
@@ -35,111 +29,6 @@ log = structlog.get_logger()
 
 class Busy(Exception):
     """Somebody else writes to this list just now."""
-
-
-def visit(parts: Parts, connection_id: str) -> None:
-    """Applies what arrived and writes who waits, until nothing is left or the time is up."""
-    parts.queue.looking(connection_id)
-    with claim(parts.database, f"list:{connection_id}") as lease:
-        if lease is None:
-            return  # whoever holds it looks again before and after letting go
-        ends = time.monotonic() + VISIT_S
-        while _look(parts, connection_id, lease) and time.monotonic() < ends and not parts.stopping.is_set():
-            pass
-    if waits(parts, connection_id):
-        parts.queue.ring(connection_id)
-
-
-def _look(parts: Parts, connection_id: str, lease: Lease) -> bool:
-    """One look. Answers whether there may be more to do."""
-    with parts.database.read() as tx:
-        connection = connections.find(tx, connection_id)
-    if connection is None:
-        return False
-    try:
-        lease.check()
-        applied = _apply(parts, connection)
-        with parts.database.read() as tx:
-            lanes = open_lanes(tx, connection)
-        written = asked.write(parts, connection, lease, lanes)
-        again = _hinted(parts, connection, lease, lanes)
-        if not applied and not written and not again and LIVE in lanes:
-            with parts.database.read() as tx:
-                fresh = connections.find(tx, connection_id)
-                picture = Picture.load(tx, connection)
-            if fresh and fresh.segments_due:
-                groups.due_segments(parts, parts.campaign_monitor(connection), lease, picture)
-        return bool(applied or written or again)
-    except Lost:
-        return False
-    except RelayError as error:
-        failed(parts, connection, error)
-        return False
-
-
-def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
-    """Reads again some of those about whom CM sent word; when there are very many, a run reads the list by pages."""
-    if not lanes:
-        return 0
-    if LIVE in lanes and hints.crowded(parts, connection):
-        start_run(parts, connection.id, trigger="change", phase="campaign_monitor")
-    return hints.read_again(parts, connection, parts.campaign_monitor(connection), lease)
-
-
-def _apply(parts: Parts, connection: Connection) -> int:
-    """What arrived; all of it, unless that takes long: whoever leaves may have come last, and is to go first."""
-    ends, applied = time.monotonic() + APPLY_S, 0
-    while some := apply_waiting(parts, connection):
-        applied += some
-        if time.monotonic() > ends:
-            break
-    return applied
-
-
-def open_lanes(tx: Tx, connection: Connection) -> tuple[int, ...]:
-    """Who may be written just now. Leaving is never delayed: neither a pause nor waiting for a person stops it, and
-    whoever began to leave since CM last failed is tried at once."""
-    if connection.state == "setup" or connection.cm_list_id is None or connection.cm_credential is None:
-        return ()
-    if connection.held(time.time()):
-        failed_at = (connection.problem or {}).get("since", time.time())
-        return (LEAVING,) if participants.any_waiting(tx, connection.id, (LEAVING,), failed_at) else ()
-    return (LEAVING, LIVE) if connection.state == "on" else (LEAVING,)
-
-
-def waits(parts: Parts, connection_id: str) -> bool:
-    """Whether a visit would find something to do."""
-    with parts.database.read() as tx:
-        connection = connections.find(tx, connection_id)
-        if connection is None:
-            return False
-        lanes = open_lanes(tx, connection)
-        if deliveries.any_waiting(tx, connection_id):
-            return True
-        return wishes.any_waiting(tx, connection_id, asked.words(connection, lanes)) or bool(
-            lanes
-            and (
-                participants.any_waiting(tx, connection_id, lanes)
-                or hinted.more_than(tx, connection_id, 0)
-                or (connection.segments_due and LIVE in lanes)
-            )
-        )
-
-
-def failed(parts: Parts, connection: Connection, error: RelayError) -> None:
-    """Holds the connection when it may pass, stops it when a person is needed. Everyone waiting keeps waiting."""
-    problem = {"message": error.message, "remedy": error.remedy, "code": error.code, "since": time.time()}
-    with parts.database.write() as tx:
-        if isinstance(error, NeedsPerson):
-            # Whoever wants to leave is tried again every minute all the same.
-            connections.change(
-                tx, connection.id, state="needs_person", problem=problem, held_until=time.time() + LEAVERS_TRY_S
-            )
-            log.error("needs a person", connection=connection.id, code=error.code, message=error.message)
-            return
-        wait = error.retry_after if isinstance(error, RetryLater) else None
-        delay = connections.hold(tx, connection.id, connection.held_times, problem, wait)
-    log.warning("held", connection=connection.id, code=error.code, message=error.message, seconds=round(delay, 1))
 
 
 def step(parts: Parts, run_id: int) -> None:
@@ -264,26 +153,4 @@ def _finish(parts: Parts, run: Run, state: str, problem: Any) -> None:
     log.info("run ended", connection=run.connection_id, run=run.id, state=state)
 
 
-def start_run(
-    parts: Parts,
-    connection_id: str,
-    *,
-    trigger: str,
-    dry: bool = False,
-    phase: str = "fields",
-    counts: Mapping[str, Any] | None = None,
-) -> tuple[Run, bool]:
-    """A run of this connection, and whether it is new: one under way is joined, since two would read the same."""
-    with parts.database.write() as tx:
-        first = not any(run.state == "completed" for run in runs.latest(tx, connection_id, 50, dry=False))
-        run = runs.start(
-            tx, connection_id, trigger, dry, phase, {**(counts or {}), **({"first_run": True} if first else {})}
-        )
-        new = run is not None
-        if run is None:
-            run = runs.under_way(tx, connection_id)[0]
-    parts.queue.step(run.id)
-    return run, new
-
-
-__all__ = ["BULK", "failed", "start_run", "step", "visit", "waits"]
+__all__ = ["failed", "open_lanes", "start_run", "step", "visit", "waits"]
