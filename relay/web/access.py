@@ -115,7 +115,8 @@ def _load(session_id: str) -> LoggedIn | None:
         user = users.find(tx, int(user_id))
     if user is None or user.disabled or str(user.round) != at_round:
         return None
-    if now - session["seen"] > NOTICED_S:
+    by_itself = "X-Fragment" in request.headers  # a page that asks for itself anew (relay.js) is no visit
+    if now - session["seen"] > NOTICED_S and not by_itself:
         session["seen"] = now
         with parts().database.write() as tx:
             users.change(tx, user.id, last_seen_at=now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -186,3 +187,44 @@ def test_without_a_database_a_page_says_so(parts: Parts) -> None:
     assert answer.status_code == 503
     assert "not lost" in answer.text
     assert "database does not answer" in answer.text
+
+
+def test_a_page_that_refreshes_itself_does_not_keep_a_session_alive(visit: Visit, parts: Parts) -> None:
+    someone, user, seen = visit("viewer"), user_of(parts, "viewer"), time.time() - 3600
+    someone.client.set_cookie("session", session_of(someone.app, user, seen=seen))
+    assert someone.get("/", headers={"X-Fragment": "run"}).status_code == 200
+    with someone.client.session_transaction() as session:
+        assert session["seen"] == seen
+    assert someone.get("/").status_code == 200
+    with someone.client.session_transaction() as session:
+        assert session["seen"] > seen
+
+
+def test_a_bug_of_ours_is_a_page_without_its_details(visit: Visit) -> None:
+    viewer = visit("viewer")
+
+    @access.needs("viewer")
+    def broken() -> str:
+        raise ValueError("jo@example.org")
+
+    viewer.app.view_functions["connections.page"] = broken
+    answer = viewer.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong on our side" in answer.text
+    assert "jo@example.org" not in answer.text
+    assert "Content-Security-Policy" in answer.headers
+
+
+def test_a_wrong_method_is_a_page_too(visit: Visit) -> None:
+    answer = visit("viewer").get("/logout")
+    assert answer.status_code == 405
+    assert "POST" in answer.headers["Allow"]
+    assert "use the button" in answer.text
+
+
+def test_under_https_cookies_are_secure_and_browsers_insist(parts: Parts) -> None:
+    settings = parts.settings.model_copy(update={"relay_base_url": "https://relay.example.org"})
+    answer = create_app(replace(parts, settings=settings)).test_client().get("/login")
+    assert "Secure" in answer.headers["Set-Cookie"]
+    assert "HttpOnly" in answer.headers["Set-Cookie"]
+    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
