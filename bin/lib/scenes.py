@@ -1,7 +1,7 @@
 """Which pages bin/screenshots takes: a name, whose page it is, and its address. A page group adds its lines here.
 
-In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {braked}
-(a run that the brake stopped), {person}, {refused} (a person CM refuses), {delivery} and {quarantined}. What does not
+In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {asks}
+and {braked} (a connection with a run that the brake stopped), {person}, {refused} (a person CM refuses), {delivery} and {quarantined}. What does not
 exist is said and left out.
 """
 
@@ -34,10 +34,11 @@ SCENES = (
     Scene("setup", "admin", "/c/{setup}/setup"),
     Scene("health", "viewer", "/c/{c}"),
     Scene("health-paused", "operator", "/c/{paused}"),
+    Scene("health-braked", "operator", "/c/{asks}"),
     Scene("runs", "viewer", "/c/{c}/runs"),
     Scene("run", "operator", "/c/{c}/runs/{run}"),
     Scene("run-people", "viewer", "/c/{c}/runs/{run}/people"),
-    Scene("run-braked", "operator", "/c/{c}/runs/{braked}"),
+    Scene("run-braked", "operator", "/c/{asks}/runs/{braked}"),
     Scene("reconnect", "operator", "/c/{c}/campaign-monitor"),
     Scene("people", "operator", "/c/{c}/people"),
     Scene("person", "operator", "/c/{c}/people/{person}"),

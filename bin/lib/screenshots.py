@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 import embedded
-import requests
 from environment import ROOT
+from history import fill
 from honcho.printer import Printer
 from processes import Processes, stoppable
 from scenes import EMPTY, SCENES, Scene
@@ -135,56 +135,6 @@ def take(camera: Any, url: str, scene: Scene, places: Places, cookies: dict[str,
         sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         print(f"  {scene.name}-{width}.png" + (f": {sideways} px too wide" if sideways > 0 else ""))
         context.close()
-
-
-def fill(parts: Any, ehq: str) -> Places:
-    """Three connections in different states, some history, and where to find it."""
-    from relay.store import connections, deliveries, runs
-    from relay.sync import connect, lists, work
-
-    def wish(name: str, key: str | None) -> dict[str, Any]:
-        made = connect.add(parts, lists.Wish(name, ehq, {"token": "sandbox"}, key, None, f"{name} newsletter", None))
-        return dict(made)
-
-    main, paused, setup = wish("Bayside", "sandbox"), wish("Hillcrest", "sandbox"), wish("Riverside", None)
-    hook = {"url": main["webhook_url"], "secret": main["webhook_secret"], "profile": "standard", "enabled": True}
-    post(f"{ehq}/sandbox/webhook", hook)
-    run, _ = work.start_run(parts, main["connection"], trigger="person", dry=False)
-    sydney = {"time_zone": "Australia/Sydney", "daily_at": "03:30"}
-    connect.configure(parts, parts.connection(main["connection"]), sydney)
-    work_off(parts)
-    for action in [{"action": "register", "confirmed": True}] * 6 + [{"action": "unsubscribe"}, {"action": "block"}]:
-        post(f"{ehq}/sandbox/act", action)
-    give_up = time.monotonic() + 20
-    while requests.get(f"{ehq}/sandbox/deliveries.json", timeout=30).json()["pending"] and time.monotonic() < give_up:
-        time.sleep(0.1)
-    work_off(parts)
-    with parts.database.write() as tx:
-        connections.change(tx, paused["connection"], state="paused")
-        last = runs.latest(tx, main["connection"])[0]
-        found = deliveries.search(tx, main["connection"], limit=5)
-    places: Places = {"c": main["connection"], "paused": paused["connection"], "setup": setup["connection"]}
-    places |= {"run": max(run.id, last.id), "person": 5}
-    return {**places, **({"delivery": found[0].id} if found else {})}
-
-
-def post(url: str, what: dict[str, Any]) -> None:
-    requests.post(url, json=what, timeout=60).raise_for_status()
-
-
-def work_off(parts: Any) -> None:
-    """Everything that was rung for, as a worker would."""
-    from rq import SimpleWorker
-    from rq.serializers import JSONSerializer
-
-    from relay import jobs
-    from relay.queue import Ring
-
-    jobs.use(parts)
-    queues = list(parts.queue.queues.values())
-    worker = SimpleWorker(queues, connection=parts.queue.redis, job_class=Ring, serializer=JSONSerializer)
-    worker.log_job_description = False
-    worker.work(burst=True, logging_level="ERROR")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""What bin/screenshots shows: four connections in different states, and something that happened to each."""
+
+import json
+import time
+from typing import Any
+
+import requests
+
+Places = dict[str, object]
+ZONE = {"time_zone": "Australia/Sydney", "daily_at": "03:30"}
+REGISTER = {"action": "register", "confirmed": True}
+
+
+def fill(parts: Any, ehq: str) -> Places:
+    """Where everything is, by the names that scenes.py uses. `ehq`: a simulator's address."""
+    from relay.store import connections, deliveries
+    from relay.sync import connect, lists
+
+    def join(name: str, key: str | None) -> dict[str, Any]:
+        wish = lists.Wish(name, ehq, {"token": "sandbox"}, key, None, f"{name} newsletter", None)
+        made: dict[str, Any] = connect.add(parts, wish)
+        return made
+
+    main, asks, paused, setup = (
+        join("Bayside", "sandbox"),
+        join("Lakeview", "sandbox"),
+        join("Hillcrest", "sandbox"),
+        join("Riverside", None),
+    )
+    c = main["connection"]
+    hook = {"url": main["webhook_url"], "secret": main["webhook_secret"], "profile": "standard", "enabled": True}
+    post(f"{ehq}/sandbox/webhook", hook)
+    for one in (main, asks):
+        connect.configure(parts, parts.connection(one["connection"]), ZONE | {"brake": {"people": 3, "percent": 0}})
+    first = run(parts, c)
+    for action in (*[REGISTER] * 6, {"action": "unsubscribe"}, {"action": "block"}, {**REGISTER, "email": "x@"}):
+        post(f"{ehq}/sandbox/act", action)
+    strange(main)
+    arrive(parts, ehq)
+    braked = brake(parts, ehq, asks["connection"])
+    with parts.database.write() as tx:
+        connections.change(tx, paused["connection"], state="paused")
+        for one in (main, asks, paused, setup):
+            name = one["connection"].partition("-")[0]
+            connections.change(tx, one["connection"], ehq_url=f"https://haveyoursay.{name}.example.gov.au")
+        found = deliveries.search(tx, c, limit=50)
+    places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
+    places |= {"run": first, "braked": braked, "person": 5}
+    for name, state in (("delivery", "applied"), ("quarantined", "quarantined")):
+        places |= {name: one.id for one in found if one.state == state}
+    return places | refused(parts, c)
+
+
+def run(parts: Any, connection: str) -> int:
+    from relay.sync import work
+
+    started, _ = work.start_run(parts, connection, trigger="person", dry=False)
+    work_off(parts)
+    return int(started.id)
+
+
+def brake(parts: Any, ehq: str, connection: str) -> int:
+    """The run that stops because many are missing in EngagementHQ, the second time in a row."""
+    run(parts, connection)
+    people = requests.get(f"{ehq}/sandbox/people.json", timeout=30).json()["people"]
+    belong = [one["id"] for one in people if one["attributes"]["subscribed"] and not one["attributes"]["blocked"]]
+    post(f"{ehq}/sandbox/act", {"action": "delete", "id": belong[:12], "silent": True})
+    run(parts, connection)
+    return run(parts, connection)
+
+
+def strange(made: dict[str, Any]) -> None:
+    """A genuine delivery that nobody can read."""
+    from relay.ehq.signature import profile, sign
+
+    body = json.dumps({"type": "participant.levitated", "data": {"id": "1007"}}).encode()
+    signed = sign(profile("standard"), made["webhook_secret"], body, "msg_strange", int(time.time()))
+    headers = {**signed, "Content-Type": "application/json"}
+    requests.post(made["webhook_url"], data=body, headers=headers, timeout=30).raise_for_status()
+
+
+def refused(parts: Any, connection: str) -> Places:
+    from relay.sync import explain
+
+    found = explain.people(parts, parts.connection(connection), "x@")
+    return {"refused": found[0]["id"]} if found else {}
+
+
+def arrive(parts: Any, ehq: str) -> None:
+    give_up = time.monotonic() + 20
+    while requests.get(f"{ehq}/sandbox/deliveries.json", timeout=30).json()["pending"] and time.monotonic() < give_up:
+        time.sleep(0.1)
+    work_off(parts)
+
+
+def post(url: str, what: dict[str, Any]) -> None:
+    requests.post(url, json=what, timeout=60).raise_for_status()
+
+
+def work_off(parts: Any) -> None:
+    """Everything that was rung for, as a worker would."""
+    from rq import SimpleWorker
+    from rq.serializers import JSONSerializer
+
+    from relay import jobs
+    from relay.queue import Ring
+
+    jobs.use(parts)
+    queues = list(parts.queue.queues.values())
+    worker = SimpleWorker(queues, connection=parts.queue.redis, job_class=Ring, serializer=JSONSerializer)
+    worker.log_job_description = False
+    worker.work(burst=True, logging_level="ERROR")
