@@ -8,7 +8,7 @@ import requests
 
 Places = dict[str, object]
 ZONE = {"time_zone": "Australia/Sydney", "daily_at": "03:30"}
-REGISTER = {"action": "register", "confirmed": True}
+REGISTER: dict[str, Any] = {"action": "register", "confirmed": True}
 
 
 def fill(parts: Any, ehq: str) -> Places:
@@ -33,7 +33,8 @@ def fill(parts: Any, ehq: str) -> Places:
     for one in (main, asks):
         connect.configure(parts, parts.connection(one["connection"]), ZONE | {"brake": {"people": 3, "percent": 0}})
     first = run(parts, c)
-    for action in (*[REGISTER] * 6, {"action": "unsubscribe"}, {"action": "block"}, {**REGISTER, "email": "x@"}):
+    actions = [REGISTER] * 6 + [{"action": "unsubscribe"}, {"action": "block"}, {**REGISTER, "email": "x@"}]
+    for action in actions:
         post(f"{ehq}/sandbox/act", action)
     strange(main)
     arrive(parts, ehq)
@@ -46,8 +47,9 @@ def fill(parts: Any, ehq: str) -> Places:
         found = deliveries.search(tx, c, limit=50)
     places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
     places |= {"run": first, "braked": braked, "person": 5}
-    for name, state in (("delivery", "applied"), ("quarantined", "quarantined")):
-        places |= {name: one.id for one in found if one.state == state}
+    by_state = {one.state: one.id for one in found}
+    names = {"applied": "delivery", "quarantined": "quarantined"}
+    places |= {name: by_state[state] for state, name in names.items() if state in by_state}
     return places | refused(parts, c)
 
 

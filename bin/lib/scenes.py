@@ -1,8 +1,8 @@
 """Which pages bin/screenshots takes: a name, whose page it is, and its address. A page group adds its lines here.
 
-In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {asks}
-and {braked} (a connection with a run that the brake stopped), {person}, {refused} (a person CM refuses), {delivery} and {quarantined}. What does not
-exist is said and left out.
+In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {asks} and
+{braked} (a connection with a run that the brake stopped), {person}, {refused} (a person CM refuses), {delivery} and
+{quarantined}. What does not exist is said and left out.
 """
 
 from typing import NamedTuple
