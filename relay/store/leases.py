@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 import structlog
 
-from relay.store.database import Database, Unavailable, insert, now_sql
+from relay.store.database import Database, Tx, Unavailable, insert, now_sql
 from relay.store.tables import leases
 
 SECONDS = 15.0
@@ -36,14 +36,19 @@ class Lease:
 
     def take(self) -> bool:
         with self.database.write() as tx:
-            now = now_sql(tx)
+            if self._take(tx):
+                return True
             tx.execute(insert(tx, leases, ("name",)), {"name": self.name, "owner": "", "until": 0.0})
-            taken = tx.execute(
-                sa.update(leases)
-                .where(leases.c.name == self.name, (leases.c.until < now) | (leases.c.owner == self.owner))
-                .values(owner=self.owner, until=now + SECONDS)
-            )
-            return taken.rowcount == 1
+            return self._take(tx)
+
+    def _take(self, tx: Tx) -> bool:
+        now = now_sql(tx)
+        taken = tx.execute(
+            sa.update(leases)
+            .where(leases.c.name == self.name, (leases.c.until < now) | (leases.c.owner == self.owner))
+            .values(owner=self.owner, until=now + SECONDS)
+        )
+        return taken.rowcount == 1
 
     def renew(self) -> None:
         """Renews every third of its length in a thread of its own, since a call to CM may take minutes."""

@@ -34,6 +34,7 @@ FAULTS = {
     "overlap": "from the second page on, each page is the one before it but for one person",
     "shift": "this many people of a page are deleted once it was read, so that later pages shift",
     "auth_404": "a missing or wrong credential answers 404",
+    "no_updated_at": "resources do not say when they were changed last",
     "role_blocked": "blocked people have role-name blocked",
     "spelling": "snake: snake_case, type User, integer ids",
     "webhook_loss": "probability that an event is never sent",
@@ -109,7 +110,11 @@ class Site:
     def users(self, people: list[Person]) -> list[dict[str, Any]]:
         role_blocked = bool(self.faults.get("role_blocked"))
         together = zip(people, self.memberships(people), strict=True)
-        return [resources.user(person, self.questions, groups, role_blocked) for person, groups in together]
+        users = [resources.user(person, self.questions, groups, role_blocked) for person, groups in together]
+        if self.faults.get("no_updated_at"):
+            for one in users:
+                del one["attributes"]["updated-at"]
+        return users
 
     def included(self, users: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The groups named by these users, once each."""

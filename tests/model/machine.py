@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from relay.sync import connect
+from relay.sync import connect, credentials
 from tests.model.oracle import Oracle
 from tests.model.world import World
 
@@ -67,20 +67,26 @@ class Histories(RuleBasedStateMachine):
         meta=st.booleans(),
         skew=st.sampled_from([0, 0, 240, -240]),
         audience=st.sampled_from(AUDIENCES),
+        bars=st.sampled_from([False, False, True]),
+        throttle=st.sampled_from([None, None, 20]),
+        versions=st.booleans(),
         brake=st.sampled_from([1, 20]),
         clean=st.booleans(),
     )
     def begin(
         self, people: int, seed: int, merges: bool, reports: bool, drops: bool, spelling: str, cap: int, meta: bool,
-        skew: int, audience: dict[str, Any], brake: int, clean: bool,
+        skew: int, audience: dict[str, Any], bars: bool, throttle: int | None, versions: bool, brake: int, clean: bool,
     ) -> None:  # fmt: skip
         self.world = world()
         self.dice = random.Random(seed)
         rules = {"audience": audience, "brake": {"people": brake, "percent": 0}}
+        rules["opt_outs"] = "unsubscribe" if bars else "remove"
         ehq = {"spelling": spelling, "page_cap": cap, "clock_skew_s": skew, "no_meta": not meta}
+        ehq["no_updated_at"] = not versions
         cm = {"msm_merge": merges, "import_reports_inactive": reports, "options_drop_rules": drops}
+        cm["throttle_s"] = throttle
         self.world.begin(people, seed, rules, ehq, cm)
-        self.oracle = Oracle({"roles": ROLES, **audience})
+        self.oracle = Oracle({"roles": ROLES, **audience}, bars)
         self.seen = self.runs = 0
         if clean:
             self.world.run()
@@ -291,8 +297,12 @@ class Histories(RuleBasedStateMachine):
         self.world.site.faults.set(**dict.fromkeys((*LASTING, "status")))
 
     @rule(calls=st.integers(0, 12), after=st.booleans())
-    def the_next_worker_will_die(self, calls: int, after: bool) -> None:
+    def the_next_worker_will_die_in_a_call(self, calls: int, after: bool) -> None:
         self.world.dies_in, self.world.dies_after = calls, after
+
+    @rule(writes=st.integers(0, 30))
+    def the_next_worker_will_die_before_it_writes_down(self, writes: int) -> None:
+        self.world.dies_writing = writes
 
     @rule()
     def a_worker_looks(self) -> None:
@@ -307,7 +317,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(dry=st.booleans())
     def a_run_is_started(self, dry: bool) -> None:
-        self.world.start_run(dry and self.world.dies_in is None)
+        self.world.start_run(dry)
         self.tried("a run is started")
 
     @rule(steps=st.integers(1, 5))
@@ -325,6 +335,26 @@ class Histories(RuleBasedStateMachine):
     def a_person_decides_about_the_brake(self, approve: bool) -> None:
         if self.world.decide(approve):
             self.tried("the brake: approved" if approve else "the brake: rejected")
+
+    @rule(pick=picks)
+    def a_person_undoes_a_run(self, pick: int) -> None:
+        if back := self.world.undo(pick):
+            self.world.tried["put back by an undo"] += back
+
+    @rule(audience=st.sampled_from(AUDIENCES))
+    def a_person_changes_the_audience(self, audience: dict[str, Any]) -> None:
+        self.world.rules = {**self.world.rules, "audience": audience}
+        connect.configure(self.world.parts, self.world.connection, self.world.rules)
+        self.oracle.audience = {"roles": ROLES, **audience}
+        self.tried("the audience is changed")
+
+    @rule(on=st.booleans())
+    def a_person_pauses_or_resumes(self, on: bool) -> None:
+        if on:
+            credentials.resume(self.world.parts, self.world.connection)
+        else:
+            connect.pause(self.world.parts, self.world.connection)
+        self.tried("resumed" if on else "paused")
 
     @precondition(lambda self: hasattr(self, "world"))
     @invariant()
@@ -348,11 +378,12 @@ class Histories(RuleBasedStateMachine):
 
     def end(self) -> None:
         world = self.world
-        world.dies_in = None
+        world.dies_in = world.dies_writing = None
+        credentials.resume(world.parts, world.connection)
         kept = {
             n: v
             for n, v in world.site.faults.active().items()
-            if n in ("spelling", "page_cap", "clock_skew_s", "no_meta")
+            if n in ("spelling", "page_cap", "clock_skew_s", "no_meta", "no_updated_at")
         }
         world.site.faults.clear()
         world.site.faults.set(**kept)

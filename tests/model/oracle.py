@@ -15,10 +15,11 @@ LONGEST = 250
 
 
 class Oracle:
-    """`audience`: {"roles": those on the list, "activated_only": bool}, as a person set it."""
+    """`audience`: {"roles": those on the list, "activated_only": bool}, as a person set it; `bars`: whether they chose
+    to have EHQ's opt-outs unsubscribed in CM, which only the person can undo (rule 2)."""
 
-    def __init__(self, audience: Mapping[str, Any]) -> None:
-        self.audience = audience
+    def __init__(self, audience: Mapping[str, Any], bars: bool) -> None:
+        self.audience, self.bars = audience, bars
         self.holder: dict[str, str] = {}
         """Address → the EHQ id of the person whom the relay last put there."""
         self.out: dict[str, set[str]] = {}
@@ -68,7 +69,11 @@ class Oracle:
                 self._wrongs("removed somebody whom it never put there", address)
             if state not in ("Active", None):
                 self._wrongs(f"removed somebody who was {state}", address)
-            if state == "Active":
+            if call.endswith("/unsubscribe"):
+                if not self.bars:
+                    self._wrongs("unsubscribed somebody, which nobody chose", address)
+                self.opts_out(address)
+            elif state == "Active":
                 self.removed.add(address)
         else:
             self._wrongs(f"made a call that no rule asks for: {write['method']} {call}", "")

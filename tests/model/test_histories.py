@@ -17,7 +17,7 @@ from hypothesis.stateful import get_state_machine_test
 from tests.model import machine
 from tests.model.machine import Histories
 
-CHUNKS, HISTORIES, STEPS = 8, 25, 20
+CHUNKS, HISTORIES, STEPS = 8, 20, 20
 LONG, LONG_CHUNK, LONG_STEPS = 10_000, 25, 30
 RECORD = Path(__file__).parents[2] / "var" / "model"
 

@@ -10,6 +10,8 @@ import shutil
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ import sandbox.ehq
 from relay.settings import read_settings
 from relay.store import migrate, runs
 from relay.store.runs import Run
-from relay.sync import brake, connect, status, work
+from relay.sync import brake, connect, status, undo, work
 from relay.web import create_app
 from relay.wiring import wire
 from sandbox.campaign_monitor.account import Account, List, Subscriber
@@ -103,8 +105,11 @@ class World:
         self.web = create_app(self.parts)
         self.door = self.web.test_client()
         self.tried: Counter[str] = Counter()
+        self.working = False
         self.dies_in: int | None = None
         self.dies_after = False
+        self.dies_writing: int | None = None
+        self._plain_write, self.parts.database.write = self.parts.database.write, self._write  # type: ignore[method-assign]
         self._plain_send, self.parts.session.send = self.parts.session.send, self._send  # type: ignore[method-assign]
 
     def close(self) -> None:
@@ -114,7 +119,7 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def begin(self, people: int, seed: int, rules: dict[str, Any], ehq: dict[str, Any], cm: dict[str, Any]) -> None:
-        self.dies_in = None
+        self.dies_in = self.dies_writing = None
         self.travel = time_machine.travel(time.time(), tick=True)
         self.clock = self.travel.start()
         self.labels: dict[int, list[str]] = {}
@@ -227,12 +232,25 @@ class World:
                 raise Killed
         return self._plain_send(request, **more)
 
+    @contextmanager
+    def _write(self) -> Iterator[Any]:
+        if self.dies_writing is not None and self.working:
+            self.dies_writing -= 1
+            if self.dies_writing < 0:
+                self.dies_writing = None
+                raise Killed
+        with self._plain_write() as tx:
+            yield tx
+
     def alive(self, do: Any, *given: Any) -> None:
         """A worker does it, and may die in it."""
+        self.working = True
         try:
             do(self.parts, *given)
         except Killed:
-            self.tried["a worker is killed in a call"] += 1
+            self.tried["a worker is killed"] += 1
+        finally:
+            self.working = False
 
     def visit(self) -> None:
         self.alive(work.visit, self.id)
@@ -287,6 +305,14 @@ class World:
         if found is not None:
             (brake.approve if approve else brake.reject)(self.parts, self.connection, found["run"])
         return found is not None
+
+    def undo(self, pick: int) -> int:
+        """Of one of the last runs; answers how many are being put back."""
+        with self.parts.database.read() as tx:
+            ended = [run for run in runs.latest(tx, self.id, 5) if run.state != "running"]
+        if not ended:
+            return 0
+        return int(undo.undo(self.parts, self.connection, ended[pick % len(ended)].id)["waiting"])
 
     def later(self, seconds: float) -> None:
         self.clock.shift(seconds)
