@@ -82,6 +82,13 @@ def latest(tx: Tx, connection_id: str, limit: int = 1, *, dry: bool | None = Non
     return [Run(**row) for row in tx.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()]
 
 
+def left_some(tx: Tx, connection_id: str) -> bool:
+    """Whether the last real run ended by itself: whoever it meant to write and still waits is nobody's otherwise."""
+    query = sa.select(runs.c.state).where(runs.c.connection_id == connection_id, ~runs.c.dry)
+    state = tx.execute(query.order_by(runs.c.id.desc()).limit(1)).scalar()
+    return state in ("completed", "braked", "incomplete")
+
+
 def latest_braked(tx: Tx, connection_id: str) -> Run | None:
     query = sa.select(runs).where(runs.c.connection_id == connection_id, runs.c.state == "braked")
     row = tx.execute(query.order_by(runs.c.id.desc()).limit(1)).mappings().first()

@@ -7,12 +7,12 @@ import structlog
 
 from relay.errors import NeedsPerson, RelayError, RetryLater
 from relay.store import asked as wishes
-from relay.store import connections, deliveries, participants
+from relay.store import connections, deliveries, participants, runs
 from relay.store import hints as hinted
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.leases import Lease, Lost, claim
-from relay.store.participants import LEAVING, LIVE
+from relay.store.participants import BULK, LEAVING, LIVE
 from relay.sync import asked, groups, hints
 from relay.sync.apply import apply_waiting
 from relay.sync.parts import Parts
@@ -105,7 +105,10 @@ def open_lanes(tx: Tx, connection: Connection) -> tuple[int, ...]:
     if connection.held(time.time()):
         failed_at = (connection.problem or {}).get("since", time.time())
         return (LEAVING,) if participants.any_waiting(tx, connection.id, (LEAVING,), failed_at) else ()
-    return (LEAVING, LIVE) if connection.state == "on" else (LEAVING,)
+    if connection.state != "on":
+        return (LEAVING,)
+    # Whom a run left waiting (CM took them too often, or failed for long) need not wait for the next one.
+    return (LEAVING, LIVE, BULK) if runs.left_some(tx, connection.id) else (LEAVING, LIVE)
 
 
 def waits(parts: Parts, connection_id: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from relay import clock
-from relay.store import connections
+from relay.store import connections, participants
 from relay.sync import credentials
 from tests.conftest import Live
 
@@ -146,3 +146,17 @@ def test_leavers_who_cannot_be_reached_wait_and_leave_afterwards(live: Live) -> 
     live.cm.faults(status=None)
     live.arrives()
     assert {live.state(email) for _, email in people} == {"Deleted"}
+
+
+def test_whom_a_run_left_waiting_is_written_without_another_run(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("answer", id=one, question=12, value="3055", silent=True)
+    live.cm.faults(throttle_s=1000)  # CM takes nobody twice so soon
+    assert live.run().state == "completed"
+    assert live.relay.status(live.connection)["waiting"] == 1
+    live.cm.faults(throttle_s=None)
+    with live.relay.parts.database.write() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+        participants.change(tx, [person.id], held_until=None)  # the pause is over
+    live.relay.settle(live.connection)
+    assert live.subscriber(email)["fields"]["What is your postcode?"] == "3055"
