@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.campaign_monitor.client import CampaignMonitor
+from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, Wanted
 from relay.domain.rules import Rules
 from relay.store import asked, connections, participants, runs
@@ -51,10 +52,17 @@ class Books:
         self.picture = fields.ensure(self.parts, self.cm, self.lease, self.picture, wanted)
 
     def claimed(self, address: str, person: Person) -> bool:
-        """Whether another participant who belongs on the list has this address in EHQ."""
+        """Whether another participant has this address in EHQ and will be written there: one who belongs and did not
+        opt out in CM, at whatever address. Nobody else takes it over, and its mail would reach them after all."""
         with self.parts.database.read() as tx:
             others = participants.by_emails(tx, self.connection.id, [address])
-        return any(o.id != person.id and o.email == address and self.picture.against(o) is None for o in others)
+        return any(
+            o.id != person.id
+            and o.email == address
+            and self.picture.against(o) is None
+            and not opted_out(o.held, o.record)
+            for o in others
+        )
 
     def removed_by_us(self, address: str) -> bool:
         """Whether our own record says that we removed whoever of our participants was there."""

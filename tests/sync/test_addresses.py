@@ -224,3 +224,15 @@ def test_nobody_is_moved_onto_an_address_that_opted_out_of_another_list_of_the_c
     assert (live.state(old), live.state("away@example.com")) == ("Deleted", None)
     assert live.cm.violations() == []
     assert "stands" in live.relay.person(live.connection, one)["summary"]
+
+
+def test_an_address_freed_and_taken_by_somebody_who_opted_out_leaves_the_list(live: Live) -> None:
+    (one, address), (other, old) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("bounce", list="Bayside", email=old)
+    live.run()
+    moves(live, one, "moved@example.com", silent=True)
+    moves(live, other, address, silent=True)
+    assert live.run().state == "completed"
+    assert live.state("moved@example.com") == "Active"
+    assert live.state(address) is None, "an opt-out belongs to the person, at whatever address"
+    assert live.cm.violations() == []
