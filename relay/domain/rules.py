@@ -114,7 +114,9 @@ WHY_NOT = {
 
 
 def told_to_leave(known: Known) -> str | None:
-    """EHQ's explicit word against them, which no brake ever holds (design rule 7): a key of WHY_NOT."""
+    """An explicit word against them: EHQ's, or an erasure. No brake ever holds it (design rule 7). A key of WHY_NOT."""
+    if known.erased:
+        return "erased"
     if known.deleted:
         return "deleted"
     if known.values.get("subscribed") is False:
@@ -128,8 +130,6 @@ def against(known: Known, rules: Rules, role: str) -> str | None:
     `role` is the canonical role. Consent must be known: whoever EHQ never said is subscribed is not written to.
     """
     values = known.values
-    if known.erased:
-        return "erased"
     if told := told_to_leave(known):
         return told
     if not values.get("email"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from relay.domain.merge import Known
-from relay.domain.rules import Brake, Rules, read_rules, why_not
+from relay.domain.rules import Brake, Rules, read_rules, told_to_leave, why_not
 from relay.errors import Invalid
 
 ALTHEA: dict[str, Any] = {
@@ -122,3 +122,13 @@ def test_all_wrong_keys_are_named_at_once() -> None:
 @pytest.mark.parametrize(("on_list", "limit"), [(0, 20), (100, 20), (400, 20), (420, 21), (10_000, 500)])
 def test_the_brake_is_the_larger_of_twenty_people_and_five_percent(on_list: int, limit: int) -> None:
     assert Brake().limit(on_list) == limit
+
+
+@pytest.mark.parametrize("word", [{"erased": True}, {"deleted": True}, {"subscribed": False}, {"blocked": True}])
+def test_an_explicit_word_is_never_the_brakes_to_hold(word: dict[str, Any]) -> None:
+    assert told_to_leave(Known("1", {**ALTHEA, **word}))
+
+
+@pytest.mark.parametrize("word", [{}, {"subscribed": None}, {"email": None}, {"role": "hub_admin"}])
+def test_what_is_not_said_is_no_explicit_word(word: dict[str, Any]) -> None:
+    assert told_to_leave(Known("1", {**ALTHEA, **word})) is None
