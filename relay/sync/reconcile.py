@@ -22,7 +22,7 @@ from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
-from relay.sync import fields, groups, hooks, segments
+from relay.sync import fields, groups, hooks, left_out, segments
 from relay.sync.apply import apply_waiting
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.hints import BY_HAND
@@ -128,7 +128,7 @@ class Step(Reading):
         last = self.cursor.get("last", 0)
         while True:
             with self.parts.database.write() as tx:
-                people = participants.after(tx, self.connection.id, last, COMPARED)
+                people = left_out.forget(tx, picture, participants.after(tx, self.connection.id, last, COMPARED))
                 self._compare(tx, picture, people)
             if not people:
                 self._brake(picture)

@@ -1,7 +1,7 @@
 """Is it alive, is it ready, and what has it done: for machines."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify
@@ -35,7 +35,7 @@ def ready() -> tuple[Response, int]:
             everyone = connections.everyone(tx)
         reports = [status.report(parts, connection) for connection in everyone]
         checks["database"] = "ok"
-        ours = [r["oldest_waiting_s"] or 0.0 for r in reports if r["state"] == "on" and not r["problem"]]
+        ours = [r["oldest_waiting_s"] or 0.0 for r in reports if r["state"] == "on" and not waits_for_a_person(r)]
         oldest = max(ours, default=0.0)
         checks["oldest_waiting_s"] = round(oldest, 1)
         checks["connections"] = {r["connection"]: r["state"] for r in reports}
@@ -47,6 +47,11 @@ def ready() -> tuple[Response, int]:
     unready = late or checks["queue"] != "ok" or checks.get("migrations") != "ok"
     word = "unready" if unready else "degraded" if degraded else "ready"
     return jsonify(status=word, checks=checks), 503 if unready else 200
+
+
+def waits_for_a_person(report: Mapping[str, Any]) -> bool:
+    """Or for CM: a problem is known, or somebody stopped a run in the middle of writing."""
+    return bool(report["problem"]) or (report["last_run"] or {}).get("state") == "stopped"
 
 
 @blueprint.get("/metrics")

@@ -6,7 +6,7 @@ import pytest
 
 from relay.domain.rules import fingerprint
 from relay.errors import Invalid, NeedsPerson, RelayError
-from relay.store import runs
+from relay.store import participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import connect, hook, progress, setup, work
@@ -124,6 +124,10 @@ def test_what_is_left_out_and_who_is_on_the_list_changes_what_would_happen(
     run = ended(parts, relay, choices(parts, keyed, audience="participants-activated", left_out=(question,)))
     assert run.counts["joins"] < read.counts["joins"]
     assert run.counts["ehq_read"] == 60, "what was read before still counts"
+    with parts.database.read() as tx:
+        stored = [person.known.values.get("answers") or {} for person in participants.after(tx, keyed.id, 0, 100)]
+    assert any(stored)
+    assert not any(question in answers for answers in stored), "what is left out is not kept either"
     now = parts.connection(keyed.id)
     assert (now.rules.fields_left_out, setup.audience_of(now.rules)) == ((question,), "participants-activated")
     assert not setup.draft(parts, now).stale
