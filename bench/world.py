@@ -42,6 +42,7 @@ class World:
         self.socket = self.folder / "queue.sock"
         self.databases: list[str] = []
         self.queues = 0
+        self.started: list[One] = []
         self.ehq = self.cm = ""
 
     def __enter__(self) -> Self:
@@ -116,12 +117,15 @@ class World:
         port = port or ports.any_free()
         full = {**os.environ, **env, "WEB_CONCURRENCY": "2", "PORT": str(port), "LOG_LEVEL": "WARNING"}
         full["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{port}"
-        self.processes.start(name, [sys.executable, "-m", "gunicorn", app], full)
+        self.started.append(self.processes.start(name, [sys.executable, "-m", "gunicorn", app], full))
         return self.answers(f"http://127.0.0.1:{port}", "/healthz")
 
     def slow(self, ehq_ms: int = 0, cm_ms: int = 0, import_s_per_1000: float = 0) -> None:
         tell(f"{self.ehq}/sandbox/faults", {"latency_ms": ehq_ms})
         tell(f"{self.cm}/sandbox/faults", {"latency_ms": cm_ms, "import_s_per_1000": import_s_per_1000})
+
+    def pid(self, name: str) -> int:
+        return next(one.process.pid for one in self.started if one.name == name)
 
     def end(self, one: One) -> None:
         """Before its time: it alone, and without being missed."""
