@@ -46,7 +46,8 @@ def decide(wanted: Wanted | None, held: Held, record: Record) -> Step:
     if held.state == "Deleted":
         return "restore"
     if held.state is None:
-        return "put"
+        # Asked for once under another address, with an answer that we never had: CM may hold them there.
+        return "move" if held.email and held.email != wanted.email.lower() else "put"
     if not differences(wanted, held):
         return "nothing"
     return "move" if wanted.email.lower() != held.email else "put"

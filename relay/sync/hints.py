@@ -64,7 +64,7 @@ def _holders(some: Iterable[Seen]) -> dict[str, list[Seen]]:
     for seen in some:
         if seen.held.email:
             there.setdefault(seen.held.email, []).append(seen)
-        if seen.ehq_email:
+        if seen.ehq_email and seen.held.state != "Active":
             here.setdefault(seen.ehq_email, []).append(seen)
     return here | there
 

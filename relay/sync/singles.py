@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held
 from relay.errors import Refused
 from relay.store import participants
@@ -70,6 +71,13 @@ class Singles(Imports):
         self.record(person, as_written(wanted, person.held), what, None, removed_at=None)
         self.unmark(address)
 
+    def known_at(self, address: str) -> Subscriber | None:
+        """None also for an address that CM refuses, which it therefore cannot hold."""
+        try:
+            return self.cm.subscriber(self.list_id, address)
+        except Refused:
+            return None
+
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""
         wanted, old = known(verdict), person.held.email or ""
@@ -78,7 +86,7 @@ class Singles(Imports):
             # Addresses change hands among our own people: each address is written with whose it is now.
             self.take(person, verdict)
             return
-        there = self.cm.subscriber(self.list_id, old)
+        there = self.known_at(old)
         if there is not None and there.state != "Active" and not (there.state == "Deleted" and person.record.removed):
             self.record(person, Held(old, there.state), "opted_out", {"state": there.state})
             return
@@ -87,7 +95,7 @@ class Singles(Imports):
                 self.ready([wanted])
                 self.lease.check()
                 try:
-                    self.cm.update(self.list_id, old, self.entry(wanted, person.held))
+                    self.cm.update(self.list_id, old, self.entry(wanted, self.picture.held(there)))
                     self.record(person, as_written(wanted, person.held), "moved", None, removed_at=None)
                     return
                 except Refused as error:

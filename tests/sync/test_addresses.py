@@ -236,3 +236,65 @@ def test_an_address_freed_and_taken_by_somebody_who_opted_out_leaves_the_list(li
     assert live.state("moved@example.com") == "Active"
     assert live.state(address) is None, "an opt-out belongs to the person, at whatever address"
     assert live.cm.violations() == []
+
+
+@pytest.mark.parametrize("state", ["unsubscribe", "bounce", "delete"])
+@pytest.mark.parametrize("silent", [False, True], ids=["told of", "found by a run"])
+def test_whoever_moves_to_an_address_that_left_is_mailed_at_neither(live: Live, state: str, silent: bool) -> None:
+    one, old = live.ehq.someone()
+    live.cm.act("subscribe", email="past@example.com")
+    live.cm.act(state, email="past@example.com")
+    before = live.state("past@example.com")
+    moves(live, one, "past@example.com", silent=silent)
+    live.arrives()
+    assert live.run().state == "completed"
+    assert (live.state(old), live.state("past@example.com")) == ("Deleted", before)
+    live.happens("unsubscribe", id=one)
+    assert live.cm.violations() == []
+
+
+def test_an_address_taken_over_by_someone_who_opted_out_is_mailed_no_more(live: Live) -> None:
+    (one, a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("unsubscribe", email=b)
+    live.run()
+    moves(live, one, "between@example.com", silent=True)
+    moves(live, two, a, silent=True)
+    moves(live, one, b, silent=True)
+    live.ehq.act("update", id=[one, two])
+    live.arrives()
+    assert live.run().state == "completed"
+    assert (live.state(a), live.state(b)) == ("Deleted", "Unsubscribed"), (
+        "the one opted out, the other took that address"
+    )
+    assert live.cm.violations() == []
+
+
+def test_someone_who_leaves_an_address_to_someone_who_opted_out_is_removed_there(live: Live) -> None:
+    (one, a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("bounce", email=b)
+    live.run()
+    live.ehq.act("delete", id=one)
+    moves(live, two, a)
+    live.arrives()
+    assert (live.state(a), live.state(b)) == ("Deleted", "Bounced")
+
+
+def test_an_address_that_changes_before_its_first_write_was_recorded_leaves_nobody_behind(live: Live) -> None:
+    one, first = live.ehq.register()
+    live.ehq.delivered()
+    live.cm.faults(only_paths="import", drop_connection={"value": "after", "times": 1})
+    live.relay.work()
+    assert live.state(first) == "Active", "Campaign Monitor took it, and we do not know"
+    moves(live, one, "second@example.com")
+    live.arrives()
+    assert live.state("second@example.com") == "Active"
+    assert live.state(first) != "Active"
+    live.agrees()
+
+
+def test_a_refused_address_that_is_corrected_joins(live: Live) -> None:
+    one, _ = live.ehq.register(email="x@")
+    live.arrives()
+    moves(live, one, "corrected@example.com")
+    live.arrives()
+    assert live.state("corrected@example.com") == "Active"
