@@ -38,6 +38,7 @@ def fill(parts: Any, ehq: str) -> Places:
         post(f"{ehq}/sandbox/act", action)
     strange(main)
     arrive(parts, ehq)
+    asked = asked_for(parts, c)
     braked = brake(parts, ehq, asks["connection"])
     with parts.database.write() as tx:
         connections.change(tx, paused["connection"], state="paused")
@@ -50,7 +51,7 @@ def fill(parts: Any, ehq: str) -> Places:
     by_state = {one.state: one.id for one in found}
     names = {"applied": "delivery", "quarantined": "quarantined"}
     places |= {name: by_state[state] for state, name in names.items() if state in by_state}
-    return places | refused(parts, c)
+    return places | asked | refused(parts, c)
 
 
 def run(parts: Any, connection: str) -> int:
@@ -79,6 +80,25 @@ def strange(made: dict[str, Any]) -> None:
     signed = sign(profile("standard"), made["webhook_secret"], body, "msg_strange", int(time.time()))
     headers = {**signed, "Content-Type": "application/json"}
     requests.post(made["webhook_url"], data=body, headers=headers, timeout=30).raise_for_status()
+
+
+def asked_for(parts: Any, connection: str) -> Places:
+    """Somebody erased, somebody synced, somebody being synced, and somebody who is not on the list."""
+    from relay.store import asked as wishes
+    from relay.store import found, runs
+    from relay.sync import asked, erase
+
+    with parts.database.read() as tx:
+        (erased, synced, syncing), _ = found.people(tx, connection, which="on", limit=3)
+        (off,), _ = found.people(tx, connection, which="unsubscribed", limit=1)
+    there = parts.connection(connection)
+    erase.ask_to_erase(parts, there, [erased])
+    asked.sync_now(parts, there, [synced.id])
+    work_off(parts)
+    with parts.database.write() as tx:
+        wishes.ask(tx, [syncing.id], wishes.SYNC)
+        runs.note(tx, connection, [{"participant_id": syncing.id, "what": "sync_asked"}])
+    return {"erased": erased.id, "synced": synced.id, "syncing": syncing.id, "off": off.id}
 
 
 def refused(parts: Any, connection: str) -> Places:

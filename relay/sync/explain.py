@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from relay.domain.mapping import differences
@@ -133,7 +134,17 @@ def _base(picture: Picture, person: Person, source: str) -> Any:
         return [names[group].name if group in names else f"Group {group}" for group in values.get("groups") or ()]
     if source == "ehq_id":
         return person.known.ehq_id
-    return values.get("created_at" if source == "joined" else source)
+    return _moment(values.get("created_at"), picture) if source == "joined" else values.get(source)
+
+
+def _moment(text: Any, picture: Picture) -> Any:
+    """In the connection's time zone, like the day that CM is given."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+        local = moment.astimezone(picture.rules.zone) if moment.tzinfo else moment
+        return f"{local:%Y-%m-%d %H:%M} {local.tzname() or ''}".strip()
+    except (ValueError, OverflowError):
+        return text
 
 
 def _text(value: Any) -> str:

@@ -51,7 +51,9 @@ def sentence(row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         return f"{text}. {detail.get('reason') or ''} {detail.get('found') or ''}".strip()
     if what == "erased":
         return f"{text}. {DONE.get(str(detail.get('campaign_monitor')), '')}".strip()
-    cause = f", because of a difference that a run found ({row['cause']})" if row.get("cause") else ""
+    if what == "joined" and fields:
+        fields = f"with {len(detail['fields'])} fields"
+    cause = f" ({row['cause']})" if row.get("cause") else ""
     return f"{text}{f': {fields}' if fields else ''}{cause}"
 
 
