@@ -17,9 +17,9 @@ from relay.sync.apply import Taken, hear_one, take
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 
-PREVIEWED = 1000
+PREVIEWED = 500
 AT_ONCE = 5000
-MOST = 100_000
+MOST = 50_000
 
 
 @dataclass
@@ -55,7 +55,7 @@ WORDS = {
 
 
 def preview(parts: Parts, connection: Connection, chosen: Filter) -> Effect:
-    """The effect of `chosen`, from the oldest 1,000 of them. Writes nothing."""
+    """The effect of `chosen`, from the oldest 500 of them. Writes nothing."""
     with parts.database.read() as tx:
         picture = Picture.load(tx, connection)
         total, usable, oldest, newest = chosen_ones.window(tx, connection.id, chosen, MOST)

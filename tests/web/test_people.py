@@ -146,3 +146,30 @@ def test_a_person_or_delivery_of_another_connection_is_a_404(live: Live, somebod
         assert answer.status_code == 404, end
     assert ada.get(f"/c/{other.id}/people/{2**70}").status_code == 404
     assert noted(live) == []
+
+
+def test_pages_ask_as_much_of_the_database_for_many_people_as_for_few(
+    live: Live, somebody: Person, visit: Visit, statements: list[str]
+) -> None:
+    olga = visit("operator")
+    paths = [address(live, more=more) for more in ("", "?q=a", "?which=off", "?which=waiting")]
+    paths += [
+        address(live, somebody),
+        f"/c/{live.connection.id}/deliveries",
+        f"/c/{live.connection.id}/deliveries/replay",
+    ]
+
+    def asked() -> list[int]:
+        found = []
+        for path in paths:
+            statements.clear()
+            assert olga.get(path).status_code == 200
+            found.append(len(statements))
+        return found
+
+    asked()
+    few = asked()
+    live.ehq.act("register", count=40)
+    live.arrives()
+    assert asked() == few
+    assert max(few) < 20
