@@ -57,3 +57,5 @@ SCENES = (
     Scene("fields", "admin", "/c/{c}/fields"),
     Scene("settings", "admin", "/c/{c}/settings"),
 )
+DOCS = ("connections", "setup", "health", "run", "person")
+"""Those that bin/screenshots --docs makes for README and the manuals, in docs/images."""

@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from environment import ROOT
 from history import fill
 from honcho.printer import Printer
 from processes import Processes, stoppable
-from scenes import EMPTY, SCENES, Scene
+from scenes import DOCS, EMPTY, SCENES, Scene
 
 WIDTHS = (1280, 360)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -27,18 +27,22 @@ Places = dict[str, object]
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bin/screenshots", description=__doc__)
     parser.add_argument("only", nargs="*", help="names of pictures; all if none is given")
+    parser.add_argument("--docs", action="store_true", help="the few that README and the manuals show, in docs/images")
     parser.add_argument("--to", type=Path, default=ROOT / "var" / "screenshots", help="default: var/screenshots")
     parser.add_argument("--people", type=int, default=400, help="in the simulated EngagementHQ (default 400)")
     given = parser.parse_args()
     os.chdir(ROOT)
     sys.path.insert(0, str(ROOT))
+    if given.docs:
+        given.to, given.only = ROOT / "docs" / "images", DOCS
     given.to.mkdir(parents=True, exist_ok=True)
     with stoppable(), world(given.people) as (stage, take_all):
         wanted = set(given.only)
         chosen = [[one for one in scenes if not wanted or one.name in wanted] for scenes in (EMPTY, SCENES)]
-        take_all(chosen[0], {}, given.to)
+        widths = () if given.docs else WIDTHS
+        take_all(chosen[0], {}, given.to, widths)
         if chosen[1]:
-            take_all(chosen[1], stage(), given.to)
+            take_all(chosen[1], stage(), given.to, widths)
     print(f"In {given.to}")
     return 0
 
@@ -83,9 +87,9 @@ def world(people: int) -> Iterator[Any]:
         camera = stack.enter_context(browser())
         cookies = {role: log_in(apps[0], parts, role) for role in ("admin", "operator", "viewer")}
 
-        def take_all(scenes: Iterable[Scene], places: Places, to: Path) -> None:
+        def take_all(scenes: Iterable[Scene], places: Places, to: Path, widths: Sequence[int]) -> None:
             for scene in scenes:
-                take(camera, site.url, scene, places, cookies, to)
+                take(camera, site.url, scene, places, cookies, to, widths)
 
         yield lambda: fill(parts, ehq.url), take_all
 
@@ -115,14 +119,17 @@ def log_in(app: Any, parts: Any, role: str) -> str:
     return str(app.session_interface.get_signing_serializer(app).dumps(session))
 
 
-def take(camera: Any, url: str, scene: Scene, places: Places, cookies: dict[str, str], to: Path) -> None:
+def take(
+    camera: Any, url: str, scene: Scene, places: Places, cookies: dict[str, str], to: Path, widths: Sequence[int]
+) -> None:
+    """The whole page in these widths; without any, its top as manuals show it."""
     try:
         address = scene.address.format_map(places)
     except KeyError as missing:
         print(f"  – {scene.name}: there is no {missing.args[0]}")
         return
-    for width in WIDTHS:
-        context = camera.new_context(base_url=url, viewport={"width": width, "height": 800})
+    for width, height in [(width, 800) for width in widths] or [(1000, 640)]:
+        context = camera.new_context(base_url=url, viewport={"width": width, "height": height})
         if scene.role:
             context.add_cookies([{"name": "session", "value": cookies[scene.role], "url": url}])
         page = context.new_page()
@@ -131,9 +138,10 @@ def take(camera: Any, url: str, scene: Scene, places: Places, cookies: dict[str,
             print(f"  – {scene.name}: no such page yet")
             context.close()
             return
-        page.screenshot(path=to / f"{scene.name}-{width}.png", full_page=True)
+        name = f"{scene.name}-{width}.png" if widths else f"{scene.name}.png"
+        page.screenshot(path=to / name, full_page=bool(widths))
         sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        print(f"  {scene.name}-{width}.png" + (f": {sideways} px too wide" if sideways > 0 else ""))
+        print(f"  {name}" + (f": {sideways} px too wide" if sideways > 0 else ""))
         context.close()
 
 
