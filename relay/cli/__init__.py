@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, exporting, noted, people, runs, trying, users
+from relay.cli import commands, decisions, exporting, noted, people, runs, structure, trying, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.sync import drift
@@ -108,6 +108,7 @@ def parser() -> Parser:
     status.add_argument("connection", metavar="C", nargs="?")
 
     people.parsers(command, sub)
+    structure.parsers(command, sub)
 
     deliveries = command(sub, "deliveries", commands.deliveries, "What arrived.")
     deliveries.add_argument("connection", metavar="C")

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from relay.domain.merge import Known
-from relay.domain.values import Value, same, typed
+from relay.domain.values import Value, only, same, typed
 
 BASE_FIELDS = {
     "role": ("Role", "MultiSelectOne"),
@@ -33,6 +33,8 @@ class Target:
     label: str
     type: str
     options: tuple[str, ...] = ()
+    takes: frozenset[str] | None = None
+    """All that CM takes, where it takes no new options, or not the field at all; None: anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def wanted(known: Known, mapper: Mapper) -> Wanted:
         if raw is None:
             continue
         value, loss = typed(raw, target.type, target.options)
+        if value and target.takes is not None:
+            value, loss = only(value, target.takes, loss)
         if value:
             fields[target.source] = value
         if loss:

@@ -1,7 +1,7 @@
 """EHQ's answers as Campaign Monitor's typed values, and what would be lost on the way (CM contract §4.8)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -66,6 +66,14 @@ def typed(value: Any, data_type: str, options: Sequence[str] = ()) -> Typed:
     return _cut(_one_line(text) if data_type == "MultiSelectOne" else text)
 
 
+def only(value: Value, takes: Container[str], loss: str | None) -> Typed:
+    """Of `value` what is in `takes`; the rest is skipped."""
+    chosen = value if isinstance(value, tuple) else (value,)
+    kept = tuple(text for text in chosen if text in takes)
+    left = kept if isinstance(value, tuple) else "".join(kept)
+    return left, loss if len(kept) == len(chosen) else "skipped"
+
+
 def held(values: Iterable[str], data_type: str) -> Value:
     """What CM answered for one field, in the form that `typed` gives, so that the two can be compared."""
     texts = [text for text in values if text]
@@ -101,6 +109,9 @@ def _items(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
+_GAP = "\0"
+
+
 def _split(text: str, options: Sequence[str]) -> list[str]:
     """A comma-joined answer as the known options in it, longest first; unknown text stays one choice."""
     found, rest = [], text
@@ -108,9 +119,8 @@ def _split(text: str, options: Sequence[str]) -> list[str]:
         pattern = rf"(?:^|(?<=,))\s*{re.escape(option)}\s*(?=,|$)"
         if re.search(pattern, rest):
             found.append(option)
-            rest = re.sub(pattern, "", rest)
-    left = rest.strip(" ,")
-    return [*found, left] if left else found
+            rest = re.sub(pattern, _GAP, rest)
+    return [*found, *filter(None, (left.strip(" ,") for left in rest.split(_GAP)))]
 
 
 def _date(text: str) -> Typed:

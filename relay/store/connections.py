@@ -40,6 +40,9 @@ class Connection:
     cm_hook_problem: Mapping[str, Any] | None = None
     reads: str = "api"
     exported_at: float | None = None
+    segments_after: float | None = None
+    rules_kept: Mapping[str, Any] | None = None
+    switches: Mapping[str, Any] | None = None
 
     @property
     def writable(self) -> bool:

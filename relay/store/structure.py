@@ -9,6 +9,10 @@ import sqlalchemy as sa
 from relay.store.database import Tx, insert
 from relay.store.tables import fields, groups
 
+FORMER = "former:"
+"""Begins the source of a field that held a question's answers before its kind changed: nothing travels there, and
+what is there is moved."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -17,12 +21,18 @@ class Field:
     source: str
     also: str | None
     label: str
+    earlier: tuple[str, ...]
     kind: str
     type: str
     choices: tuple[str, ...]
     name: str | None
     key: str | None
     options: tuple[str, ...]
+    asked: bool
+    problem: str | None
+    cut: int
+    skipped: int
+    counted_run: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +47,15 @@ class Group:
     title: str | None
     segment_id: str | None
     problem: str | None
+    seen_run: int | None
+    absent_runs: int
+    members_due: float | None
     deleted: bool
 
 
 def all_fields(tx: Tx, connection_id: str) -> list[Field]:
     rows = tx.execute(sa.select(fields).where(fields.c.connection_id == connection_id).order_by(fields.c.id)).mappings()
-    return [Field(**{**row, "choices": tuple(row["choices"]), "options": tuple(row["options"])}) for row in rows]
+    return [Field(**{**row, **{name: tuple(row[name]) for name in ("earlier", "choices", "options")}}) for row in rows]
 
 
 def all_groups(tx: Tx, connection_id: str) -> list[Group]:
@@ -58,6 +71,52 @@ def add_fields(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def change_field(tx: Tx, field_id: int, **values: Any) -> None:
     tx.execute(sa.update(fields).where(fields.c.id == field_id).values(**values))
+
+
+def retype(tx: Tx, field: Field, kind: str, data_type: str) -> None:
+    """A question of another kind: its field in CM, which keeps its type for ever, becomes a former field of it, and
+    one of the new type is found or made when it is first needed. A question that changes back has its own again."""
+    question = field.source.removeprefix("answer:")
+    mine: dict[str, Any] = {"name": None, "key": None, "options": []}
+    wanted = sa.and_(
+        fields.c.connection_id == field.connection_id, fields.c.source == former_source(question, data_type)
+    )
+    if before := tx.execute(sa.select(fields).where(wanted)).mappings().first():
+        mine = {"name": before["name"], "key": before["key"], "options": before["options"]}
+        tx.execute(sa.delete(fields).where(wanted))
+    if field.key:
+        tx.execute(
+            sa.insert(fields).values(
+                connection_id=field.connection_id,
+                source=former_source(question, field.type),
+                label=field.label,
+                kind=field.kind,
+                type=field.type,
+                choices=[],
+                name=field.name,
+                key=field.key,
+                options=list(field.options),
+            )
+        )
+    change_field(tx, field.id, kind=kind, type=data_type, problem=None, **mine)
+
+
+def former_source(question: str, data_type: str) -> str:
+    return f"{FORMER}{data_type}:{question}"
+
+
+def drop_field(tx: Tx, field_id: int) -> None:
+    tx.execute(sa.delete(fields).where(fields.c.id == field_id))
+
+
+def count_lost(tx: Tx, connection_id: str, run_id: int, lost: Mapping[str, Mapping[str, int]]) -> None:
+    """How many values of each field a complete comparison saw cut or skipped; `lost` is source → {"cut", "skipped"}."""
+    everyone = sa.update(fields).where(fields.c.connection_id == connection_id)
+    tx.execute(everyone.values(cut=0, skipped=0, counted_run=run_id))
+    for source, counts in lost.items():
+        tx.execute(
+            everyone.where(fields.c.source == source).values(cut=counts.get("cut", 0), skipped=counts.get("skipped", 0))
+        )
 
 
 def add_groups(tx: Tx, connection_id: str, found: Iterable[tuple[str, str, str]]) -> None:

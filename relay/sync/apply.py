@@ -18,6 +18,7 @@ from relay.store.database import Tx
 from relay.store.deliveries import Delivery
 from relay.store.participants import LEAVING, LIVE
 from relay.store.person import Person
+from relay.sync import form
 from relay.sync.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
@@ -109,7 +110,8 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     if learn(tx, picture, [q for patch in patches for q in patch.questions], names, examples):
         picture = Picture.load(tx, connection)
     _groups(tx, picture, taken)
-    if any(item.event.type in ("group.membership_changed", "signup_form.changed") for item in taken):
+    hints = any(item.event.type in ("group.membership_changed", "signup_form.changed") for item in taken)
+    if hints or form.differs(picture, (question for patch in patches for question in patch.questions)):
         _read_again_soon(tx, connection)
 
     ids = {patch.ehq_id for patch in patches}

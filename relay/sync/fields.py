@@ -1,23 +1,32 @@
 """Custom fields and options in CM: created, adopted, read again (CM contract §6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import structlog
 
 from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.shapes import Field as CmField
 from relay.domain.mapping import BASE_FIELDS, Wanted
 from relay.domain.names import free_name
-from relay.errors import NeedsPerson, Refused
+from relay.errors import Refused, RetryLater
 from relay.store import connections, structure
 from relay.store.database import Tx
 from relay.store.leases import Lease
-from relay.store.structure import Field
+from relay.store.structure import FORMER, Field
+from relay.sync.form import MOST_OPTIONS, add_choices
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 
 ALWAYS = {"activated": ("Yes", "No"), "blocked": ("Yes", "No")}
 MULTI = ("MultiSelectOne", "MultiSelectMany")
 MOST_NAMES = 20
+NOT_ALL = "Campaign Monitor did not keep every option of this field. Are there options that differ only in case?"
+TOO_MANY = (
+    f"More than {MOST_OPTIONS:,} different answers to this question. Those that came later are skipped. "
+    "Ask for a text in EHQ instead of a choice, or leave the question out."
+)
+log = structlog.get_logger()
 
 
 def ensure(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, people: Sequence[Wanted]) -> Picture:
@@ -34,14 +43,23 @@ def ensure(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, pe
         for source, options in needed.items()
         if (field := picture.fields.get(source)) and (field.key is None or not options <= set(field.options))
     }
-    return make(parts, cm, lease, picture, missing) if missing else picture
+    if not missing:
+        return picture
+    picture = make(parts, cm, lease, picture, missing)
+    if any(source in picture.fields and picture.fields[source].problem for source in missing):
+        # Whoever is about to be written is looked at again, without what CM does not take.
+        raise RetryLater("Campaign Monitor does not take one of the fields; everyone goes on without it.", code="field")
+    return picture
 
 
 def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, needed: dict[str, set[str]]) -> Picture:
-    """Creates or adopts the fields `needed` (source → options); a field of choices without any waits for its first."""
-    connection = picture.connection
-    list_id = connection.cm_list_id or ""
-    there = cm.fields(list_id)
+    """Creates or adopts the fields `needed` (source → options); a field of choices without any waits for its first.
+
+    A field, or an option, that CM does not take is the field's problem, told on the field: its values are skipped
+    until a run finds that CM takes it, and nobody waits for it.
+    """
+    there = cm.fields(picture.connection.cm_list_id or "")
+    _drop_former(parts, picture, there)
     # Base fields first: they win a clash of names (design §6).
     for source in sorted(needed, key=lambda source: (source not in BASE_FIELDS, picture.fields[source].id)):
         field = picture.fields[source]
@@ -50,23 +68,65 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, need
             options |= {group.option for group in picture.groups.values() if not group.deleted}
         if field.type in MULTI and not options:
             continue
-        found = next((f for f in there if f.key == field.key), None)
-        lease.check()
-        if found is None:
-            found, there = _create_or_adopt(cm, list_id, field, picture, there, sorted(options))
-        if missing := sorted(options - set(found.options)) if field.type in MULTI else []:
-            lease.check()
-            cm.add_options(list_id, found.key, missing)
-            there = cm.fields(list_id)
-            found = next((f for f in there if f.key == found.key), found)
-            if source == "groups":
-                # The call may have dropped the rules of every segment on this field (CM contract §6).
-                with parts.database.write() as tx:
-                    connections.change(tx, connection.id, segments_due=True)
+        try:
+            found, there = _true(parts, cm, lease, picture, field, options, there)
+            change = {"name": found.name, "key": found.key, "options": list(found.options), "problem": None}
+            if field.type in MULTI and not options <= set(found.options):
+                change["problem"] = NOT_ALL if len(found.options) < MOST_OPTIONS else TOO_MANY
+        except Refused as error:
+            if error.code == "253":
+                raise
+            change = {"problem": f"{error.message} {error.remedy}".strip()}
+        if change["problem"]:
+            log.warning("field not taken whole", connection=field.connection_id, field=field.id)
         with parts.database.write() as tx:
-            structure.change_field(tx, field.id, name=found.name, key=found.key, options=list(found.options))
+            structure.change_field(tx, field.id, **change)
+            if change["problem"] and source.startswith("answer:"):
+                add_choices(tx, field, sorted(options))  # for the next run to try again
         picture = picture.reload(parts.database)
     return picture
+
+
+def _true(
+    parts: Parts,
+    cm: CampaignMonitor,
+    lease: Lease,
+    picture: Picture,
+    field: Field,
+    options: set[str],
+    there: list[CmField],
+) -> tuple[CmField, list[CmField]]:
+    """One field as CM has it after it was made or given what it lacked of `options`, and all fields of the list."""
+    list_id = picture.connection.cm_list_id or ""
+    if field.source not in BASE_FIELDS:
+        options = set(sorted(options)[:MOST_OPTIONS])
+    found = next((f for f in there if f.key == field.key), None)
+    lease.check()
+    if found is None:
+        found, there = _create_or_adopt(cm, list_id, field, picture, there, sorted(options))
+    missing = sorted(options - set(found.options)) if field.type in MULTI else []
+    if field.source not in BASE_FIELDS:
+        missing = missing[: max(0, MOST_OPTIONS - len(found.options))]
+    if missing:
+        lease.check()
+        if field.source == "groups":
+            # The call may drop the rules of every segment on this field (CM contract §6): on record before it.
+            with parts.database.write() as tx:
+                connections.change(tx, field.connection_id, segments_due=True)
+        cm.add_options(list_id, found.key, missing)
+        there = cm.fields(list_id)
+        found = next((f for f in there if f.key == found.key), found)
+    return found, there
+
+
+def _drop_former(parts: Parts, picture: Picture, there: Iterable[CmField]) -> None:
+    """A field from before its question changed its kind, deleted by hand since, has nothing left to be moved."""
+    keys = {field.key for field in there}
+    gone = [f for f in picture.fields.values() if f.source.startswith(FORMER) and f.key not in keys]
+    if gone:
+        with parts.database.write() as tx:
+            for field in gone:
+                structure.drop_field(tx, field.id)
 
 
 def _create_or_adopt(
@@ -92,17 +152,13 @@ def _create_or_adopt(
                     field = replace(field, label=f"Question {field.source.removeprefix('answer:')}")
                     continue
                 if error.code != "255":
-                    raise NeedsPerson(
-                        f"Campaign Monitor did not create the custom field {name!r}: {error.message}",
-                        remedy=error.remedy,
-                        code=error.code,
-                    ) from None
+                    raise
                 known = cm.fields(list_id)
                 if any(f.name.casefold() == name.casefold() for f in known):
                     continue
         taken.add(name.casefold())
-    raise NeedsPerson(
-        f"No free name was found in Campaign Monitor for the field {field.label!r}.",
+    raise Refused(
+        "Every name for this field is taken in Campaign Monitor.",
         remedy="Remove some of the custom fields of that name from the list, or leave the question out.",
         code="255",
     )
@@ -111,15 +167,19 @@ def _create_or_adopt(
 def forget(tx: Tx, picture: Picture) -> None:
     """What we knew of CM's fields no longer holds: the next look reads and makes them again."""
     for field in picture.fields.values():
-        structure.change_field(tx, field.id, key=None, options=[])
+        if not field.source.startswith(FORMER):
+            structure.change_field(tx, field.id, key=None, options=[])
 
 
 def refresh(parts: Parts, cm: CampaignMonitor, picture: Picture) -> Picture:
     """Our table of fields as CM has them now: deleted by hand, retyped, renamed, options gone."""
     there = {f.key: f for f in cm.fields(picture.connection.cm_list_id or "")}
+    _drop_former(parts, picture, there.values())
     with parts.database.write() as tx:
         for field in picture.fields.values():
             now = there.get(field.key or "")
+            if field.source.startswith(FORMER) and now is None:
+                continue
             if field.key and (now is None or now.type != field.type):
                 structure.change_field(tx, field.id, name=None, key=None, options=[])
             elif now and (now.name != field.name or now.options != field.options):

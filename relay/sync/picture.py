@@ -19,7 +19,7 @@ from relay.store import participants, structure
 from relay.store.connections import Connection
 from relay.store.database import Database, Tx
 from relay.store.person import Person, lower
-from relay.store.structure import Field, Group
+from relay.store.structure import FORMER, Field, Group
 
 log = structlog.get_logger()
 HELD = "The brake keeps them on the list until a person decides."
@@ -50,9 +50,9 @@ class Picture:
         self.left_out = self._left_out()
         self.mapper: Mapper = mapper(
             [
-                Target(f.source, f.label, f.type, f.choices or f.options)
+                Target(f.source, f.label, f.type, f.choices or f.options, frozenset(f.options) if f.problem else None)
                 for f in fields
-                if f.source.removeprefix("answer:") not in self.left_out
+                if f.source.removeprefix("answer:") not in self.left_out and not f.source.startswith(FORMER)
             ],
             {group.ehq_id: group.option for group in groups if not group.deleted},
             connection.rules.zone,
@@ -68,10 +68,11 @@ class Picture:
             return Picture.load(tx, self.connection)
 
     def _left_out(self) -> set[str]:
+        """Questions by id and base fields, named by it or by any label they ever had: a new label makes nobody's
+        answers travel."""
         named = {name.strip().lower() for name in self.rules.fields_left_out}
-        answers = [f for f in self.fields.values() if f.source.startswith("answer:")]
-        questions = {f.source.removeprefix("answer:"): f.label for f in answers}
-        return {q for q, label in questions.items() if q.lower() in named or label.strip().lower() in named}
+        known = {f.source.removeprefix("answer:"): (f.label, *f.earlier) for f in self.fields.values()}
+        return {i for i, labels in known.items() if named & {i.lower(), *(one.strip().lower() for one in labels)}}
 
     def leaves_out(self, question: Question) -> bool:
         named = {name.strip().lower() for name in self.rules.fields_left_out}
@@ -190,7 +191,7 @@ def learn(
             "choices": list(q.options),
         }
         for q in questions
-        if f"answer:{q.id}" not in picture.fields and not picture.leaves_out(q)
+        if f"answer:{q.id}" not in picture.fields
     }
     structure.add_fields(tx, [{**row, "connection_id": connection_id} for row in (*base, *new.values())])
     groups = [

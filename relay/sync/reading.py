@@ -8,6 +8,7 @@ from typing import Any
 from relay.campaign_monitor.shapes import STATES
 from relay.domain.mapping import Held, alike, differences
 from relay.domain.merge import Known, see
+from relay.domain.participant import Question
 from relay.domain.version import Page
 from relay.errors import Incomplete
 from relay.store import asked, census, holdings, participants, runs
@@ -15,7 +16,8 @@ from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.holdings import Holding
 from relay.store.runs import Run
-from relay.sync import drift
+from relay.store.structure import FORMER
+from relay.sync import drift, form
 from relay.sync.hints import BY_HAND, opt_outs
 from relay.sync.identity import recognise
 from relay.sync.parts import Parts
@@ -69,7 +71,8 @@ class Reading:
             with self.parts.database.write() as tx:
                 page = replace(page, people=recognise(tx, picture, page.people)[0])
         patches = {patch.ehq_id: patch for patch in page.people}
-        questions = {q.id: q for patch in patches.values() for q in patch.questions}
+        mentioned = {(q.id, q.label, q.kind, q.options) for patch in patches.values() for q in patch.questions}
+        questions = {words[0]: Question(*words) for words in mentioned}
         names = {i: name for patch in patches.values() for i, name in patch.group_names.items()}
         left_out = picture.left_out | {q.id for q in questions.values() if picture.leaves_out(q)}
         with self.parts.database.write() as tx:
@@ -100,6 +103,7 @@ class Reading:
             for name, ids in drift.explained(tx, self.connection.id, found).items():
                 participants.change(tx, ids, cause=name)
         self.known_picture = picture
+        form.note(self.cursor.setdefault("form", {}), (Question(*words) for words in mentioned))
 
     def _ehq_complete(self) -> str:
         total, told = self.counts.get("ehq_total"), self.counts.get("ehq_told", 0)
@@ -110,6 +114,8 @@ class Reading:
             # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
             if not self.run.dry and not self.counts.get("ehq_unreadable"):
                 census.count_absent(tx, self.connection.id, self.run.id)
+            if not self.run.dry:
+                form.settle(tx, Picture.load(tx, self.connection), self.cursor.get("form", {}))
         return "campaign_monitor"
 
     def _all_there(self, total: int, told: int) -> None:
@@ -171,7 +177,11 @@ class Reading:
                 for address, one in ours.items()
                 if not alike(there[address], one.held) and (one.written_at or 0.0) < asked
             ]
-            participants.read_back(tx, [(one.id, held) for one, held in found], cause)
+            # What stands in a field from before its question changed its kind was not changed by anybody.
+            moved = [(one.id, held) for one, held in found if any(s.startswith(FORMER) for s in held.fields)]
+            participants.read_back(tx, moved, cause and "mapping changed")
+            left = {i for i, _ in moved}
+            participants.read_back(tx, [(one.id, held) for one, held in found if one.id not in left], cause)
             if cause == BY_HAND:
                 runs.note(tx, self.connection.id, opt_outs([(one.id, one.held, one.record, h) for one, h in found]))
             self._removed_before(tx, found)

@@ -22,7 +22,7 @@ from relay.store import structure as tables
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
-from relay.sync import fields, groups, hooks, left_out, segments
+from relay.sync import fields, form, groups, hooks, left_out, segments
 from relay.sync.apply import apply_waiting
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.hints import BY_HAND
@@ -66,7 +66,8 @@ class Step(Reading):
             picture = fields.refresh(self.parts, cm, self.picture())
             with self.claim_list() as lease:
                 hooks.keep(self.parts, self.connection, lease)
-                fields.make(self.parts, cm, lease, picture, {source: set() for source in BASE_FIELDS})
+                again = {field.source for field in picture.fields.values() if field.problem}
+                fields.make(self.parts, cm, lease, picture, {source: set() for source in {*BASE_FIELDS, *again}})
         return "groups"
 
     def groups(self) -> str | None:
@@ -134,6 +135,8 @@ class Step(Reading):
                 self._brake(picture)
                 if self.run.dry:
                     return "done"
+                with self.parts.database.write() as tx:
+                    tables.count_lost(tx, self.connection.id, self.run.id, self.counts.get("lost", {}))
                 return "write" if self.counts.get("to_write") else "segments"
             last = self.cursor["last"] = people[-1].id
             if not self.more_time():
@@ -194,6 +197,8 @@ class Step(Reading):
                 self.count(f"refused_{person.refused_code}")
             if verdict.wanted and opted_out(person.held, person.record):
                 self.count("opted_out")
+            if verdict.wanted and verdict.wanted.lost:
+                form.count_lost(self.counts, verdict.wanted.lost)
             if verdict.step == "nothing":
                 if person.waiting_since or person.cause:
                     settled.append(person)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from relay.store import deliveries, participants, runs
+from relay.store import deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import brake
@@ -13,7 +13,8 @@ from relay.sync.parts import Parts
 
 def report(parts: Parts, connection: Connection) -> dict[str, Any]:
     """{"connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused": {code: n},
-    "quarantined", "on_list", "opted_out", "problem", "brake", "last_run", "next_run", "last_delivery_at",
+    "quarantined", "on_list", "opted_out", "lost": {"cut", "skipped"}, "field_problems": {field: why},
+    "segment_problems": {group: why}, "problem", "brake", "last_run", "next_run", "last_delivery_at",
     "campaign_monitor_webhook": {"state": on, off or none yet, "problem"}, "reads": "api" or "export", "exported_at"}.
 
     `waiting` counts people who differ and deliveries not applied yet; times are epoch seconds.
@@ -24,6 +25,8 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
         arrived = deliveries.counts(tx, connection.id)
         oldest = [people["oldest_waiting"], deliveries.oldest_waiting(tx, connection.id)]
         last = runs.latest(tx, connection.id)
+        fields = structure.all_fields(tx, connection.id)
+        groups = structure.all_groups(tx, connection.id)
         last_delivery = deliveries.last_received(tx, connection.id)
     braked = brake.waiting(parts, connection)
     since = min((at for at in oldest if at is not None), default=None)
@@ -38,6 +41,9 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
         "quarantined": arrived.get("quarantined", 0),
         "on_list": people["on_list"],
         "opted_out": people["opted_out"],
+        "lost": {"cut": sum(f.cut for f in fields), "skipped": sum(f.skipped for f in fields)},
+        "field_problems": {f.name or f.label: f.problem for f in fields if f.problem},
+        "segment_problems": {g.name: g.problem for g in groups if g.problem},
         "problem": connection.problem,
         "brake": braked,
         "last_run": run_report(last[0]) if last else None,

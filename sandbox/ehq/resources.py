@@ -17,17 +17,22 @@ def iso(ms: int | None) -> str | None:
     return f"{datetime.fromtimestamp(ms // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
-def answers(person: Person, questions: Iterable[Question]) -> list[dict[str, Any]]:
+def answers(person: Person, questions: Iterable[Question], options: bool = False) -> list[dict[str, Any]]:
     """What the person said; a question they were never asked is left out, an unanswered one is null."""
     return [
         {"question-id": str(question.id), "question": question.label, "type": question.type, "value": value}
+        | ({"options": list(question.options)} if options and question.options else {})
         for question, value in zip(questions, person.answers, strict=False)
         if value is not MISSING and question.type != "removed"
     ]
 
 
 def user(
-    person: Person, questions: list[Question], groups: Iterable[Group], role_blocked: bool = False
+    person: Person,
+    questions: list[Question],
+    groups: Iterable[Group],
+    role_blocked: bool = False,
+    options: bool = False,
 ) -> dict[str, Any]:
     """One person; with `role_blocked`, a blocked one's role reads "blocked" and the old one stands beside."""
     hidden = role_blocked and person.blocked
@@ -49,7 +54,7 @@ def user(
             "updated-at": iso(person.updated_at),
             "last-seen-at": iso(person.last_seen_at),
             "participant-tag-list": list(person.tags),
-            "signup-answers": answers(person, questions),
+            "signup-answers": answers(person, questions, options),
         },
         "relationships": {"groups": {"data": [{"type": "groups", "id": str(group.id)} for group in groups]}},
     }

@@ -35,6 +35,7 @@ FAULTS = {
     "shift": "this many people of a page are deleted once it was read, so that later pages shift",
     "auth_404": "a missing or wrong credential answers 404",
     "no_updated_at": "resources do not say when they were changed last",
+    "show_options": "answers say which options their question offers",
     "role_blocked": "blocked people have role-name blocked",
     "spelling": "snake: snake_case, type User, integer ids",
     "webhook_loss": "probability that an event is never sent",
@@ -108,9 +109,9 @@ class Site:
     # resources
 
     def users(self, people: list[Person]) -> list[dict[str, Any]]:
-        role_blocked = bool(self.faults.get("role_blocked"))
+        role_blocked, options = bool(self.faults.get("role_blocked")), bool(self.faults.get("show_options"))
         together = zip(people, self.memberships(people), strict=True)
-        users = [resources.user(person, self.questions, groups, role_blocked) for person, groups in together]
+        users = [resources.user(person, self.questions, groups, role_blocked, options) for person, groups in together]
         if self.faults.get("no_updated_at"):
             for one in users:
                 del one["attributes"]["updated-at"]

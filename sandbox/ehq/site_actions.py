@@ -105,6 +105,14 @@ def _rename_question(site: Site, wanted: Wanted) -> list[Event]:
     return _changed_form(site, question)
 
 
+def _retype_question(site: Site, wanted: Wanted) -> list[Event]:
+    """`type`, and `options`: what people answered before stays as it was given."""
+    question = form.question(site, wanted.get("question"))
+    question.type = str(wanted.get("type", question.type))
+    question.options = tuple(wanted.get("options", question.options))
+    return _changed_form(site, question)
+
+
 def _remove_question(site: Site, wanted: Wanted) -> list[Event]:
     question = form.question(site, wanted.get("question"))
     question.type = "removed"  # its place in everyone's answers stays, unseen
@@ -129,6 +137,7 @@ ABOUT_SITE: dict[str, Callable[[Site, Wanted], list[Event]]] = {
     "group_remove": _members(False),
     "form_add_question": _add_question,
     "form_rename_question": _rename_question,
+    "form_retype_question": _retype_question,
     "form_remove_question": _remove_question,
     "ping": _ping,
     "event": _unknown,
