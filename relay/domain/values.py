@@ -46,6 +46,8 @@ def type_of(kind: str, sample: Any = None) -> str:
 def typed(value: Any, data_type: str, options: Sequence[str] = ()) -> Typed:
     """`value` as CM will hold it. Many: sorted option texts. Date: YYYY-MM-DD. `options` are the known choices, by
     which a comma-joined string is split, longest first."""
+    if isinstance(value, int) and abs(value) > 10**30:  # no number of anything, and Python refuses to print it
+        return ("" if data_type != "MultiSelectMany" else ()), "skipped"
     if value in (None, "", (), []):
         return ("" if data_type != "MultiSelectMany" else ()), None
     if isinstance(value, bool):

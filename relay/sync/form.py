@@ -14,6 +14,7 @@ from relay.domain.participant import Question
 from relay.domain.values import type_of
 from relay.store import structure
 from relay.store.database import Tx
+from relay.store.runs import Run
 from relay.store.structure import FORMER, Field
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
@@ -93,6 +94,11 @@ def count_lost(counts: dict[str, Any], lost: Mapping[str, str]) -> None:
         of_field = counts.setdefault("lost", {}).setdefault(source, {})
         of_field[word] = of_field.get(word, 0) + 1
         counts[f"values_{word}"] = counts.get(f"values_{word}", 0) + 1
+
+
+def counted(parts: Parts, run: Run, counts: Mapping[str, Any]) -> None:
+    with parts.database.write() as tx:
+        structure.count_lost(tx, run.connection_id, run.id, counts.get("lost", {}))
 
 
 def report(parts: Parts, connection_id: str) -> list[dict[str, Any]]:

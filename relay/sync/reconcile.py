@@ -135,8 +135,7 @@ class Step(Reading):
                 self._brake(picture)
                 if self.run.dry:
                     return "done"
-                with self.parts.database.write() as tx:
-                    tables.count_lost(tx, self.connection.id, self.run.id, self.counts.get("lost", {}))
+                form.counted(self.parts, self.run, self.counts)
                 return "write" if self.counts.get("to_write") else "segments"
             last = self.cursor["last"] = people[-1].id
             if not self.more_time():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.domain.values import held, same, type_of, typed
+from relay.domain.values import held, only, same, type_of, typed
 
 TYPES = ["Text", "Number", "Date", "MultiSelectOne", "MultiSelectMany"]
 ANSWERS = st.one_of(
@@ -192,3 +192,36 @@ def test_a_value_that_campaign_monitor_answers_unchanged_is_never_a_difference(a
 def test_joining_known_choices_loses_none_that_does_not_hide_in_another(chosen: list[str]) -> None:
     options = ["Parks", "Parks, gardens", "Roads", "Pools, beaches"]
     assert typed(", ".join(chosen), "MultiSelectMany", options) == (tuple(sorted(chosen)), None)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.sampled_from([*TYPES, "Country", ""]), st.lists(st.text(max_size=8), max_size=4))
+def test_no_json_value_stops_the_relay(value: Any, data_type: str, options: list[str]) -> None:
+    made, lost = typed(value, data_type, options)
+    assert isinstance(made, tuple) == (data_type == "MultiSelectMany")
+    assert all(len(text) <= 250 for text in (made if isinstance(made, tuple) else (made,)))
+    assert lost in (None, "cut", "skipped")
+
+
+@pytest.mark.parametrize("data_type", TYPES)
+@pytest.mark.parametrize(
+    "value", ["2026-02-30", "0000-00-00", "9" * 5000, "1e999999", "NaN", 10**5000, "\ud800", [[[]]], {}]
+)
+def test_odd_values_stop_nobody(value: Any, data_type: str) -> None:
+    typed(value, data_type)
+
+
+def test_choices_between_known_options_stay_apart() -> None:
+    assert typed("Owls, Roads, Cats, dogs", "MultiSelectMany", ["Roads"])[0] == ("Cats, dogs", "Owls", "Roads")
+
+
+@given(st.text(max_size=20), st.sets(st.text(min_size=1, max_size=5)))
+def test_what_campaign_monitor_does_not_take_is_skipped_and_said(text: str, takes: set[str]) -> None:
+    kept, lost = only(text, takes, None)
+    assert (kept, lost) == ((text, None) if text in takes else ("", "skipped"))
