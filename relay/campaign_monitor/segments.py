@@ -1,5 +1,6 @@
 """Segments: saved questions to a list, here always of one rule."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from relay.campaign_monitor import wire
@@ -24,6 +25,12 @@ class Segments(Caller):
     def update_segment(self, segment_id: str, title: str, rule_type: str, clause: str) -> None:
         """Title and rule together: by one wrapper's account (createsend-php) a call without rules clears them."""
         self.call("update_segment", "PUT", ("segments", segment_id), nothing, body=_body(title, rule_type, clause))
+
+    def put_rules(self, segment_id: str, title: str, groups: Iterable[Iterable[Sequence[str]]]) -> None:
+        """All rules of a segment, groups of (rule type, clause) as `Segment.groups` has them."""
+        rules = [{"Rules": [{"RuleType": kind, "Clause": clause} for kind, clause in group]} for group in groups]
+        body = {"Title": wire.clean(title), "RuleGroups": rules}
+        self.call("update_segment", "PUT", ("segments", segment_id), nothing, body=body)
 
     def delete_segment(self, segment_id: str) -> None:
         """Refused "272": a draft campaign uses it; "271": it is gone already."""

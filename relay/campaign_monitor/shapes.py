@@ -59,6 +59,8 @@ class Segment:
     title: str
     active: int
     rules: Rules
+    groups: Rules = ()
+    """The rules as CM wrote them, for putting them back."""
 
 
 @dataclass(frozen=True, slots=True)

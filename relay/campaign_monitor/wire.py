@@ -91,4 +91,10 @@ def custom_field(row: Mapping[str, Any]) -> Field:
 
 def segment(body: Mapping[str, Any]) -> Segment:
     groups = [[(rule["RuleType"], rule["Clause"]) for rule in group["Rules"]] for group in body.get("RuleGroups") or ()]
-    return Segment(body["SegmentID"], body["Title"], int(body.get("ActiveSubscribers") or 0), normal(groups))
+    return Segment(
+        body["SegmentID"],
+        body["Title"],
+        int(body.get("ActiveSubscribers") or 0),
+        normal(groups),
+        tuple(map(tuple, groups)),
+    )

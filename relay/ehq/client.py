@@ -54,6 +54,8 @@ class GroupsPage:
     cursor: Cursor | None
     total: int | None
     unreadable: int = 0
+    listed: bool = True
+    """False for a site that has no such list: then a group that is in none of its pages means nothing."""
 
 
 class Ehq(Caller):
@@ -79,13 +81,13 @@ class Ehq(Caller):
         """Like `users`. A site without such a list (404 to its first page) has none."""
         size = int(self.spoken.parameters["groups_per_page"])
         if not self.spoken.paths["groups"]:
-            return GroupsPage([], None, None)
+            return GroupsPage([], None, None, listed=False)
         try:
             body, here = self._page("groups", cursor, size)
         except NotThere:
             if cursor is not None:
                 raise
-            return GroupsPage([], None, None)
+            return GroupsPage([], None, None, listed=False)
         items = self._data(body)
         groups, unreadable = _readable(items, read_group)
         following, total = self._following(body, here, size, len(items), groups[0].id if groups else None)

@@ -48,6 +48,11 @@ class Connection:
     def writable(self) -> bool:
         return self.state == "on" and self.cm_list_id is not None
 
+    @property
+    def segments_now(self) -> bool:
+        """Whether segments are to be looked at, and CM was not busy with one a moment ago."""
+        return self.segments_due and (self.segments_after or 0.0) <= time.time()
+
     def held(self, now: float) -> bool:
         return self.held_until is not None and self.held_until > now
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from relay.store.database import Tx, insert
+from relay.store.database import Tx, among, insert
 from relay.store.tables import fields, groups
 
 FORMER = "former:"
@@ -49,7 +49,6 @@ class Group:
     problem: str | None
     seen_run: int | None
     absent_runs: int
-    members_due: float | None
     deleted: bool
 
 
@@ -127,6 +126,21 @@ def add_groups(tx: Tx, connection_id: str, found: Iterable[tuple[str, str, str]]
     ]
     if rows:
         tx.execute(insert(tx, groups, ("connection_id", "ehq_id")), rows)
+
+
+def groups_seen(tx: Tx, connection_id: str, ehq_ids: Iterable[str], run_id: int) -> None:
+    """EHQ's list, or somebody's memberships, named these in this run."""
+    mine = sa.and_(groups.c.connection_id == connection_id, groups.c.seen_run.is_distinct_from(run_id))
+    seen = sa.update(groups).where(mine, among(tx, groups.c.ehq_id, set(ehq_ids)))
+    tx.execute(seen.values(seen_run=run_id, absent_runs=0))
+
+
+def groups_absent(tx: Tx, connection_id: str, run_id: int, runs: int) -> list[Group]:
+    """One more complete read that named these nowhere; answers those missing from as many as `runs` in a row."""
+    mine = sa.and_(groups.c.connection_id == connection_id, ~groups.c.deleted)
+    missing = sa.update(groups).where(mine, groups.c.seen_run.is_distinct_from(run_id))
+    tx.execute(missing.values(absent_runs=groups.c.absent_runs + 1))
+    return [group for group in all_groups(tx, connection_id) if not group.deleted and group.absent_runs >= runs]
 
 
 def change_group(tx: Tx, group_id: int, **values: Any) -> None:

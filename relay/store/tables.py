@@ -195,7 +195,6 @@ groups = sa.Table(
     sa.Column("problem", sa.Text, comment="why the segment could not be made true"),
     sa.Column("seen_run", Id, comment="the run that last saw it in EHQ"),
     sa.Column("absent_runs", sa.Integer, nullable=False, server_default="0"),
-    sa.Column("members_due", Time, comment="told that its members changed: they are read after this"),
     sa.Column("deleted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("connection_id", "ehq_id"),
 )

@@ -177,7 +177,9 @@ def _groups(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
             structure.change_group(tx, group.id, deleted=True, heard_at=item.said.version)
             connections.change(tx, picture.connection.id, segments_due=True, remap_due=True)
         elif news.name and not item.event.type.startswith("group.member"):
-            structure.change_group(tx, group.id, name=news.name, deleted=False, heard_at=item.said.version)
+            structure.change_group(
+                tx, group.id, name=news.name, deleted=False, heard_at=item.said.version, absent_runs=0
+            )
             connections.change(tx, picture.connection.id, segments_due=True)
         else:
             continue

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -14,6 +15,7 @@ from relay.store import connections, structure
 from relay.store.database import Tx
 from relay.store.leases import Lease
 from relay.store.structure import FORMER, Field
+from relay.sync import kept_rules, segments
 from relay.sync.form import MOST_OPTIONS, add_choices
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
@@ -70,7 +72,12 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, need
             continue
         try:
             found, there = _true(parts, cm, lease, picture, field, options, there)
-            change = {"name": found.name, "key": found.key, "options": list(found.options), "problem": None}
+            change: dict[str, Any] = {
+                "name": found.name,
+                "key": found.key,
+                "options": list(found.options),
+                "problem": None,
+            }
             if field.type in MULTI and not options <= set(found.options):
                 change["problem"] = NOT_ALL if len(found.options) < MOST_OPTIONS else TOO_MANY
         except Refused as error:
@@ -84,6 +91,8 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, need
             if change["problem"] and source.startswith("answer:"):
                 add_choices(tx, field, sorted(options))  # for the next run to try again
         picture = picture.reload(parts.database)
+        if source == "groups" and field.options and tuple(change.get("options", ())) != field.options:
+            picture = segments.mend(parts, cm, lease, picture)
     return picture
 
 
@@ -109,11 +118,11 @@ def _true(
         missing = missing[: max(0, MOST_OPTIONS - len(found.options))]
     if missing:
         lease.check()
-        if field.source == "groups":
-            # The call may drop the rules of every segment on this field (CM contract §6): on record before it.
+        if field.source == "groups":  # the call may cost our segments their rules: should we die, they are looked at
             with parts.database.write() as tx:
                 connections.change(tx, field.connection_id, segments_due=True)
-        cm.add_options(list_id, found.key, missing)
+        with kept_rules.kept(parts, cm, lease, picture, found.key, found.name):
+            cm.add_options(list_id, found.key, missing)
         there = cm.fields(list_id)
         found = next((f for f in there if f.key == found.key), found)
     return found, there

@@ -12,12 +12,13 @@ from relay.domain.participant import Question
 from relay.domain.version import Page
 from relay.errors import Incomplete
 from relay.store import asked, census, holdings, participants, runs
+from relay.store import structure as tables
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.holdings import Holding
 from relay.store.runs import Run
 from relay.store.structure import FORMER
-from relay.sync import drift, form
+from relay.sync import drift, form, groups
 from relay.sync.hints import BY_HAND, opt_outs
 from relay.sync.identity import recognise
 from relay.sync.parts import Parts
@@ -80,6 +81,7 @@ class Reading:
             examples = {q: a for p in patches.values() for q, a in (p.values.get("answers") or {}).items() if q in new}
             if learn(tx, picture, questions.values(), names, examples):
                 picture = Picture.load(tx, self.connection)
+            tables.groups_seen(tx, self.connection.id, names, self.run.id)
             people = participants.by_ids(tx, self.connection.id, patches, lock=True)
             pages = {i: Page(asked, patch.updated_at) for i, patch in patches.items()}
             first = [see(Known(i), patches[i], pages[i], left_out) for i in patches.keys() - people.keys()]
@@ -114,6 +116,8 @@ class Reading:
             # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
             if not self.run.dry and not self.counts.get("ehq_unreadable"):
                 census.count_absent(tx, self.connection.id, self.run.id)
+                if self.counts.get("groups_unlisted") == 0:
+                    groups.absent(tx, self.connection, self.run.id, 2, self.counts)
             if not self.run.dry:
                 form.settle(tx, Picture.load(tx, self.connection), self.cursor.get("form", {}))
         return "campaign_monitor"

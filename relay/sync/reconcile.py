@@ -81,12 +81,14 @@ class Step(Reading):
             if not self.run.dry:
                 page = replace(page, groups=recognise_groups(tx, picture, page.groups))
                 learn(tx, picture, (), {group.id: group.name or "" for group in page.groups})
+                tables.groups_seen(tx, self.connection.id, [group.id for group in page.groups], self.run.id)
                 known = {g.ehq_id: g for g in tables.all_groups(tx, self.connection.id)}
                 for news in page.groups:
                     group = known[news.id]
                     later = news.updated_at is None or news.updated_at >= group.heard_at
                     if news.name and later and (group.name != news.name or group.deleted):
                         tables.change_group(tx, group.id, name=news.name, deleted=False, heard_at=asked)
+        self.counts["groups_unlisted"] = self.counts.get("groups_unlisted", 0) + page.unreadable + (not page.listed)
         if page.cursor is None:
             return "ehq"
         self.cursor["page"] = page.cursor.to_dict()
@@ -288,8 +290,6 @@ class Step(Reading):
                 hooks.keep(self.parts, self.connection, lease)
             picture = groups.options(self.parts, cm, lease, self.picture())
             picture = segments.make(self.parts, cm, lease, picture, everyone=True)
-        with self.parts.database.write() as tx:
-            connections.change(tx, self.connection.id, segments_due=False)
         self.counts["segments"] = sum(1 for g in picture.groups.values() if g.segment_id)
         self.counts["segments_not_made"] = sum(1 for g in picture.groups.values() if g.problem)
         return "verify" if self.counts.get("written") else "done"

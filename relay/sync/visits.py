@@ -56,7 +56,7 @@ def _look(parts: Parts, connection_id: str, lease: Lease, ends: float) -> bool:
             with parts.database.read() as tx:
                 fresh = connections.find(tx, connection_id)
                 picture = Picture.load(tx, connection)
-            if fresh and fresh.segments_due:
+            if fresh and fresh.segments_now:
                 groups.due_segments(parts, parts.campaign_monitor(connection), lease, picture)
         return bool(applied or written or again)
     except Lost:
@@ -125,7 +125,7 @@ def waits(parts: Parts, connection_id: str) -> bool:
             and (
                 participants.any_waiting(tx, connection_id, lanes)
                 or hinted.more_than(tx, connection_id, 0)
-                or (connection.segments_due and LIVE in lanes)
+                or (connection.segments_now and LIVE in lanes)
             )
         )
 

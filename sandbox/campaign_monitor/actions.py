@@ -134,6 +134,12 @@ def _edit_segment(account: Account, where: List, wanted: Wanted) -> None:
         segment.groups = segments.rules_of(where, wanted.get("rule_groups") or [])
 
 
+def _add_segment(account: Account, where: List, wanted: Wanted) -> None:
+    """`title` and `rule_groups`; `system`: one of Campaign Monitor's own, which no call may change."""
+    body = {"Title": wanted.get("title"), "RuleGroups": wanted.get("rule_groups") or []}
+    segments.create(account, where, body).system = bool(wanted.get("system"))
+
+
 def _delete_segment(account: Account, where: List, wanted: Wanted) -> None:
     del where.segments[_segment(where, wanted).id]
 
@@ -214,6 +220,7 @@ TO_PEOPLE: dict[str, Callable[[Account, List, Subscriber, Wanted], None]] = {
     "change_email": _change_email,
 }
 TO_LIST: dict[str, Callable[[Account, List, Wanted], None]] = {
+    "add_segment": _add_segment,
     "edit_segment": _edit_segment,
     "delete_segment": _delete_segment,
     "draft_segment": _draft_segment,

@@ -48,6 +48,7 @@ MESSAGES = {
     277: "Invalid Segment Rules",
     278: "Segment calculation is in progress",
     283: "Segment Limits Reached",
+    284: "System segments cannot be changed",
     287: "Segment temporarily unavailable",
     404: "Not Found",
     429: "Subscriber was added too many times too quickly, try again later.",

@@ -36,7 +36,7 @@ class Segment:
 
     def __init__(self, id: str, where: List, title: str, groups: list[list[Rule]]) -> None:
         self.id, self.list, self.title, self.groups = id, where, title, groups
-        self.in_draft = False
+        self.in_draft = self.system = False
         self._held: tuple[int, list[list[Rule]], list[Subscriber]] | None = None
 
     def members(self) -> list[Subscriber]:

@@ -72,6 +72,8 @@ def segment(segment_id: str) -> Response:
         segments.busy(here)
         if request.method == "GET":
             return answer(found.document())
+        if found.system:
+            raise CMError(284)
         if request.method == "DELETE":
             if found.in_draft:
                 raise CMError(272)

@@ -114,7 +114,7 @@ def list_groups() -> Response:
     here = site()
     with here.lock:
         page, size, start = window(len(here.groups))
-        groups = list(here.groups.values())
+        groups = [one for one in here.groups.values() if one.id not in (here.faults.get("hide_groups") or ())]
         return listing([group_resource(one) for one in groups[start : start + size]], None, page, size, len(groups))
 
 

@@ -36,6 +36,7 @@ FAULTS = {
     "auth_404": "a missing or wrong credential answers 404",
     "no_updated_at": "resources do not say when they were changed last",
     "show_options": "answers say which options their question offers",
+    "hide_groups": "group ids that no answer names, such as [30]",
     "role_blocked": "blocked people have role-name blocked",
     "spelling": "snake: snake_case, type User, integer ids",
     "webhook_loss": "probability that an event is never sent",
@@ -104,7 +105,8 @@ class Site:
         """The groups of each person, by the filters as they stand at this moment."""
         now = self.now()
         tests = [(group, test_of(group, self.questions, now)) for group in self.groups.values()]
-        return [[group for group, test in tests if test(person)] for person in people]
+        hidden = set(self.faults.get("hide_groups") or ())
+        return [[g for g, test in tests if g.id not in hidden and test(person)] for person in people]
 
     # resources
 

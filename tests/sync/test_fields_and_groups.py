@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from relay.sync import groups
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 POSTCODE = "What is your postcode?"
@@ -131,7 +132,17 @@ def test_a_segment_spoilt_by_hand_is_repaired_by_the_next_run(live: Live, action
     assert live.cm.segments()["Female Only"] == members
 
 
-@pytest.mark.parametrize("name", ['Cats, "dogs" [and] (more)', "x" * 300, "\U0001f600 Faces", "  ", "a\nb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        'Cats, "dogs" [and] (more)',
+        "x" * 300,
+        "\U0001f600 Faces",
+        "  ",
+        "a\nb",
+        "\u05e7\u05d1\u05d5\u05e6\u05d4 (\u05d0)",
+    ],
+)
 def test_a_group_of_any_name_has_a_segment(live: Live, name: str) -> None:
     before = len(live.cm.segments())
     live.happens("group_create", name=name)
@@ -171,3 +182,111 @@ def test_an_existing_segment_of_a_groups_name_is_adopted(live: Live) -> None:
     live.run()
     assert {"Sleepers", "Female Only"} <= live.cm.segments().keys()
     assert all(rules(live, title) for title in live.cm.segments())
+
+
+def test_a_group_that_vanishes_without_an_event_loses_its_segment_after_two_complete_runs(live: Live) -> None:
+    live.ehq.act("group_delete", group=30, silent=True)
+    live.run()
+    assert "Youth advisory panel" in live.cm.segments()
+    run = live.run()
+    assert "Youth advisory panel" not in live.cm.segments()
+    assert run.counts["groups_gone"] == 1
+
+
+def test_a_group_missing_once_and_there_again_keeps_its_segment(live: Live) -> None:
+    before = segment_id(live, "Youth advisory panel")
+    live.ehq.faults(hide_groups=[30])
+    live.run()
+    live.ehq.faults(hide_groups=None)
+    live.run()
+    live.ehq.faults(hide_groups=[30])
+    live.run()
+    assert segment_id(live, "Youth advisory panel") == before
+
+
+def test_groups_that_vanish_in_numbers_keep_their_segments_until_a_person_says_so(live: Live) -> None:
+    for group in (7, 12, 15, 30):
+        live.ehq.act("group_delete", group=group, silent=True)
+    live.run()
+    run = live.run()
+    assert (run.counts["groups_missing"], len(live.cm.segments())) == (4, 5)
+    groups.forget(live.relay.parts, live.connection, ["7", "12", "15", "30"])
+    live.relay.settle(live.connection)
+    assert list(live.cm.segments()) == ["Joined in the last 30 days"]
+
+
+def test_a_merged_group_hands_its_members_over(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("group_add", group=30, id=one)
+    live.ehq.act("group_create", name="Youth")
+    live.ehq.act("group_add", group=31, id=one)
+    live.happens("group_delete", group=30)
+    live.run()
+    assert live.cm.segments()["Youth"] == 1
+    assert live.subscriber(email)["fields"]["Groups"][-1] == "Youth [31]"
+    assert "Youth advisory panel" not in live.cm.segments()
+
+
+def test_people_s_own_segments_keep_their_rules_when_options_are_added(live: Live) -> None:
+    gender = [{"Rules": [{"RuleType": "[Gender]", "Clause": "EQUALS Female"}]}]
+    live.cm.act("add_segment", title="Women, by hand", rule_groups=gender)
+    before = live.cm.segments()["Women, by hand"]
+    one, _ = live.ehq.someone()
+    live.happens("answer", id=one, question=13, value="Agender")
+    assert rules(live, "Women, by hand") == gender
+    assert live.cm.segments()["Women, by hand"] <= before
+    live.cm.act("edit_segment", segment="Women, by hand", rule_groups=[], title="Women, by hand")
+    live.run()
+    assert rules(live, "Women, by hand") == []  # a person's own change is theirs
+
+
+def test_our_segments_hold_nobody_else_while_a_new_group_comes(live: Live) -> None:
+    members = live.cm.segments()["Female Only"]
+    live.happens("group_create", name="Night owls")
+    assert live.cm.segments()["Female Only"] == members
+    assert all(rules(live, title) for title in live.cm.segments())
+
+
+def test_a_group_renamed_to_the_title_of_a_segment_made_by_hand_takes_a_second_one(live: Live) -> None:
+    before = segment_id(live, "Pet owners")
+    live.cm.act("add_segment", title="Animal friends")
+    live.happens("group_rename", group="Pet owners", name="Animal friends")
+    assert segment_id(live, "Animal friends (2)") == before
+    assert segment_id(live, "Animal friends") != before
+    live.run()
+    assert segment_id(live, "Animal friends (2)") == before
+
+
+def test_a_segment_that_is_campaign_monitors_own_is_left_alone(live: Live) -> None:
+    live.cm.act("add_segment", title="Engaged", system=True)
+    live.happens("group_create", name="Engaged")
+    assert rules(live, "Engaged") == []
+    assert rules(live, "Engaged (2)")
+
+
+def test_busy_segments_delay_no_person(live: Live) -> None:
+    live.cm.faults(segment_busy=True)
+    live.ehq.act("group_create", name="Patient people")
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    assert live.relay.parts.connection(live.connection.id).problem is None
+    _, email = live.ehq.register()
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    assert live.state(email) == "Active"
+    live.cm.faults(segment_busy=None)
+    live.run()
+    assert "Patient people" in live.cm.segments()
+
+
+def test_the_limit_of_segments_is_met_once_a_run(live: Live) -> None:
+    live.cm.faults(segment_limit=5)
+    for name in ("One", "Two", "Three"):
+        live.ehq.act("group_create", name=name)
+    live.arrives()
+    live.cm.forget_calls()
+    assert live.run().counts["segments_not_made"] == 3
+    assert live.cm.calls()["calls"]["POST segments/{id}"] == 1
+    assert set(live.relay.status(live.connection)["segment_problems"]) == {"One", "Two", "Three"}

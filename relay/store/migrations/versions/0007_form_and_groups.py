@@ -45,14 +45,11 @@ def upgrade() -> None:
     with op.batch_alter_table("groups") as table:
         table.add_column(sa.Column("seen_run", ID, comment="the run that last saw it in EHQ"))
         table.add_column(sa.Column("absent_runs", sa.Integer(), nullable=False, server_default="0"))
-        table.add_column(
-            sa.Column("members_due", sa.Double(), comment="told that its members changed: they are read after this")
-        )
 
 
 def downgrade() -> None:
     for name, columns in (
-        ("groups", ("seen_run", "absent_runs", "members_due")),
+        ("groups", ("seen_run", "absent_runs")),
         ("fields", ("earlier", "asked", "problem", "cut", "skipped", "counted_run")),
         ("connections", ("segments_after", "rules_kept", "switches")),
     ):
