@@ -88,7 +88,7 @@ class Step(Reading):
                     later = news.updated_at is None or news.updated_at >= group.heard_at
                     if news.name and later and (group.name != news.name or group.deleted):
                         tables.change_group(tx, group.id, name=news.name, deleted=False, heard_at=asked)
-        self.counts["groups_unlisted"] = self.counts.get("groups_unlisted", 0) + page.unreadable + (not page.listed)
+        self.count("groups_unlisted", page.unreadable + (not page.listed))
         if page.cursor is None:
             return "ehq"
         self.cursor["page"] = page.cursor.to_dict()
@@ -198,8 +198,7 @@ class Step(Reading):
                 self.count(f"refused_{person.refused_code}")
             if verdict.wanted and opted_out(person.held, person.record):
                 self.count("opted_out")
-            if verdict.wanted and verdict.wanted.lost:
-                form.count_lost(self.counts, verdict.wanted.lost)
+            form.count_lost(self.counts, verdict.wanted.lost if verdict.wanted else {})
             if verdict.step == "nothing":
                 if person.waiting_since or person.cause:
                     settled.append(person)
