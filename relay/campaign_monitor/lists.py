@@ -32,6 +32,10 @@ class Lists(Caller):
         body = {"Title": clean(title), "UnsubscribeSetting": "AllClientLists", "ConfirmedOptIn": False}
         return self.call("create_list", "POST", ("lists", client_id), text, body=body)
 
+    def delete_list(self, list_id: str) -> None:
+        """For good, with everybody on it. Refused "252": a draft campaign uses it."""
+        self.call("delete_list", "DELETE", ("lists", list_id), nothing)
+
     def list_details(self, list_id: str) -> ListDetails:
         return self.call(
             "list_details",

@@ -52,7 +52,9 @@ def parser() -> Parser:
         return made
 
     command(sub, "migrate", commands.migrate, "Bring the database to this version.")
-    command(sub, "check", commands.check, "Ask everything the relay needs whether it answers.")
+    check = command(sub, "check", commands.check, "Ask everything the relay needs whether it answers.")
+    check.add_argument("--probe", metavar="C", help="find out what C's Campaign Monitor does, on a list made for it")
+    check.add_argument("--yes", action="store_true", help="go on with the probe, which writes to the account")
 
     connection = sub.add_parser("connection", help="Add, change and list connections.").add_subparsers(
         required=True, metavar="ACTION"

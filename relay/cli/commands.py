@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 
 from relay.cli.watch import watch
-from relay.errors import Invalid, RelayError
+from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import connections, runs
 from relay.store import deliveries as arrivals
 from relay.store import migrate as schema
 from relay.store.chosen import Filter
 from relay.sync import check as checks
 from relay.sync import connect, credentials, lists, progress, work
+from relay.sync import probe as probing
 from relay.sync import replay as replays
 from relay.sync import status as reports
 from relay.sync.parts import Parts
@@ -31,7 +32,13 @@ def migrate(parts: Parts, _: Options) -> Answer:
     return {"migrated": True, "version": schema.upgrade(parts.database)}, 0
 
 
-def check(parts: Parts, _: Options) -> Answer:
+def check(parts: Parts, options: Options) -> Answer:
+    if options.probe:
+        connection = parts.connection(options.probe)
+        if not options.yes:
+            raise NeedsPerson("A probe writes to the Campaign Monitor account.", remedy=probing.PLAN)
+        answer = probing.probe(parts, connection)
+        return answer, 0 if answer["list_deleted"] and not answer["unanswered"] else 1
     found = checks.check(parts)
     return {"checks": found}, 0 if all(item["ok"] for item in found) else 1
 
@@ -109,6 +116,7 @@ def show_connection(parts: Parts, options: Options) -> Answer:
         "webhook_url": connect.webhook_url(parts, c.id),
         "webhook_secrets": len(parts.vault.unlock(c.webhook_secrets)),
         "next_run": c.next_run_at,
+        "switches": c.switches or {},
         "rules": c.rules.model_dump(mode="json"),
     }, 0
 
