@@ -120,13 +120,8 @@ sa.Index(
 )
 
 _held = participants.c.brake_run.is_not(None)
-sa.Index(
-    "participants_held",
-    participants.c.connection_id,
-    participants.c.brake_run,
-    postgresql_where=_held,
-    sqlite_where=_held,
-)
+_of_held = (participants.c.connection_id, participants.c.brake_run)
+sa.Index("participants_held", *_of_held, postgresql_where=_held, sqlite_where=_held)
 
 deliveries = sa.Table(
     "deliveries",
@@ -144,13 +139,8 @@ deliveries = sa.Table(
     sa.UniqueConstraint("connection_id", "key"),
 )
 _unapplied = deliveries.c.state == "waiting"
-sa.Index(
-    "deliveries_waiting",
-    deliveries.c.connection_id,
-    deliveries.c.id,
-    postgresql_where=_unapplied,
-    sqlite_where=_unapplied,
-)
+_arrived = (deliveries.c.connection_id, deliveries.c.id)
+sa.Index("deliveries_waiting", *_arrived, postgresql_where=_unapplied, sqlite_where=_unapplied)
 sa.Index("deliveries_received", deliveries.c.connection_id, deliveries.c.received_at, deliveries.c.id)
 _unread = deliveries.c.state == "quarantined"
 _newest = (deliveries.c.connection_id, deliveries.c.received_at, deliveries.c.id)

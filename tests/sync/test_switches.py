@@ -67,7 +67,7 @@ def test_a_probe_finds_each_answer_and_leaves_nothing_behind(
     }
     kept = relay.parts.connection(connection.id).switches or {}
     assert kept["options_call"] == answer["switches"]["options_call"]
-    assert [one["Title"] for one in cm.sandbox("lists.json")["lists"]] == ["Bayside"]
+    assert [one["name"] for one in cm.sandbox("lists.json")["lists"]] == ["Bayside"]
 
 
 def test_a_probe_that_fails_half_way_cleans_up_and_says_what_it_could_not_learn(
@@ -87,7 +87,7 @@ def test_a_list_that_a_probe_left_behind_is_deleted_by_the_next_one(
     with relay.parts.database.write() as tx:
         connections.change(tx, connection.id, switches={"probe_list": left})
     probe.probe(relay.parts, relay.parts.connection(connection.id))
-    assert [one["Title"] for one in cm.sandbox("lists.json")["lists"]] == ["Bayside"]
+    assert [one["name"] for one in cm.sandbox("lists.json")["lists"]] == ["Bayside"]
     assert "probe_list" not in (relay.parts.connection(connection.id).switches or {})
 
 
