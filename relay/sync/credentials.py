@@ -68,9 +68,9 @@ def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str,
     else:
         cm.clients()
     keep_tokens(parts, connection, given.tokens)
-    if connection.state != "setup":
+    if connection.state in ("on", "needs_person"):  # whom a person paused, a person resumes
         resume(parts, connection)
-    elif not draft:
+    elif connection.state == "setup" and not draft:
         _take_list(parts, parts.connection(connection.id))
     return parts.connection(connection.id)
 

@@ -7,7 +7,7 @@ from typing import Any
 from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
-from relay.errors import RelayError
+from relay.errors import NeedsPerson, RelayError
 from relay.store.connections import Connection
 from relay.sync import setup
 from relay.sync.setup import STEPS, Draft
@@ -35,6 +35,8 @@ ELSEWHERE = {
     "client": "Choose one of those shown here.",
 }
 """What to do on these pages, where the command line would say something else; by the failure's code."""
+ACCESS = ("60", "100", "102", "120", "122", "invalid_grant", "not-connected")
+"""Failures that another access to Campaign Monitor mends."""
 BY_API = ("read", "answers", "preview")
 """Steps of a site that is read through its API. An export is looked at by the page that takes it."""
 VIEWS = {
@@ -70,7 +72,13 @@ def step(name: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
                 return redirect(url_for(VIEWS[draft.step]))
             if not draft.reached(name):
                 return redirect(url_for(VIEWS[draft.resume]))
-            return view(draft, **more)
+            try:
+                return view(draft, **more)
+            except NeedsPerson as error:
+                if error.code not in ACCESS:
+                    raise
+                flash(f"{error.message} Connect Campaign Monitor again.", "warning")
+                return redirect(url_for(VIEWS["campaign-monitor"]))
 
         shown.__name__ = view.__name__
         return shown

@@ -11,7 +11,7 @@ import pytest
 from relay.domain.rules import fingerprint
 from relay.store import audit, connections
 from relay.store.connections import Connection
-from relay.sync import hook, setup
+from relay.sync import connect, hook, setup
 from relay.sync.parts import Parts
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
 
@@ -312,6 +312,24 @@ def test_connecting_again_with_a_log_in_that_cannot_see_the_list_loses_nothing(
     wrong = operator.post(f"/c/{connection.id}/campaign-monitor", {"key": "another"})
     assert wrong.status_code == 422
     assert parts.connection(connection.id) == connection
+
+
+def test_access_that_was_taken_back_in_the_middle_leads_to_giving_it_again(
+    operator: Visitor, keyed: Connection, cm: SimulatedCampaignMonitor
+) -> None:
+    cm.faults(code=100)
+    there = operator.get(f"/c/{keyed.id}/setup/list")
+    assert where(there) == f"/c/{keyed.id}/setup/campaign-monitor"
+    assert "The API key is not valid" in operator.get(f"/c/{keyed.id}/setup/campaign-monitor").text
+
+
+def test_connecting_again_does_not_resume_what_a_person_paused(
+    parts: Parts, operator: Visitor, connection: Connection, cm: SimulatedCampaignMonitor
+) -> None:
+    connect.pause(parts, connection)
+    assert operator.get(allowed(operator, cm, connection)).status_code == 200
+    now = parts.connection(connection.id)
+    assert (now.state, now.cm_credential != connection.cm_credential) == ("paused", True)
 
 
 def test_whoever_was_logged_out_meanwhile_connects_nothing(
