@@ -35,6 +35,7 @@ WHAT = {
     "restored": "came back to the list",
     "refused": "refused by Campaign Monitor",
     "opted_out": "opted out in Campaign Monitor",
+    "opted_in": "came back in Campaign Monitor by themselves",
 }
 """What was done to people, in words that a number can stand before; in the order of a receipt."""
 

@@ -45,6 +45,7 @@ class Subscriber:
     """`fields` holds, by `Field.number`, a string, or a list of strings for a MultiSelectMany."""
 
     __slots__ = (
+        "by_hand",
         "changed",
         "consent",
         "email",
@@ -64,6 +65,7 @@ class Subscriber:
         self.since = self.joined = self.changed = now  # in this state · on the list · anything
         self.written = 0.0  # last write by the API, for the throttle
         self.consent, self.sms, self.mobile = "", "", ""
+        self.by_hand = False  # a person deleted them, not the API
 
 
 class List:

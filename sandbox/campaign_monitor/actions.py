@@ -67,7 +67,7 @@ def _leave(reason: str) -> Callable[[Account, List, Subscriber, Wanted], None]:
 
 
 def _delete(account: Account, where: List, person: Subscriber, wanted: Wanted) -> None:
-    subscribers.delete(account, where, person.email)
+    subscribers.delete(account, where, person.email, by_hand=True)
 
 
 def _subscribe(account: Account, where: List, person: Subscriber, wanted: Wanted) -> None:

@@ -15,8 +15,10 @@ from sandbox.campaign_monitor.fields import Field
 def restore(account: Account, where: List, person: Subscriber, now: float) -> None:
     """Resubscribe: true. Whoever left of their own accord should never come back this way."""
     suppressed = where.spans_client and person.email.lower() in where.client.suppressed
-    if person.state in ("Unsubscribed", "Bounced") or suppressed:
+    if person.state in ("Unsubscribed", "Bounced", "Unconfirmed") or suppressed:
         account.violation("reactivated", where, [person.email])
+    elif person.by_hand:
+        account.violation("restored_whom_a_user_deleted", where, [person.email])
     account.move(where, person, "Active", now)
 
 
@@ -218,13 +220,14 @@ def opt_out(account: Account, where: List, person: Subscriber, reason: str) -> N
         account.postman.tell(where, "Deactivate", person)
 
 
-def delete(account: Account, where: List, email: str) -> None:
+def delete(account: Account, where: List, email: str, by_hand: bool = False) -> None:
     """Active → Deleted, still readable. Any other state stays what it is."""
     person = where.get(email)
     if person is None:
         raise CMError(203)
     changed, now = person.state == "Active", time.time()
     if changed:
+        person.by_hand = by_hand
         account.move(where, person, "Deleted", now)
         if account.postman:
             account.postman.tell(where, "Deactivate", person)

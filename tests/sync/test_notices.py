@@ -157,6 +157,34 @@ def test_thousands_told_of_at_once_are_read_by_pages(told: Live, monkeypatch: py
     assert told.relay.status(told.connection)["last_run"]["trigger"] == "change"
 
 
+def test_an_echo_that_comes_before_our_own_record_causes_nothing(told: Live) -> None:
+    one, _ = told.ehq.someone()
+    all_told(told)
+    told.cm.forget_calls()
+    told.cm.faults(only_paths="import", timeout_s=0.6)
+    told.happens("answer", id=one, question=12, value="3001")
+    told.cm.faults(timeout_s=None)
+    all_told(told)
+    assert (reads(told), told.cm.calls()["writes"]) == (0, 1)
+
+
+def test_an_address_changed_by_hand_there_is_moved_back_and_makes_no_second_subscriber(told: Live) -> None:
+    one, email = told.ehq.someone()
+    told.cm.act("change_email", email=email, new_email="typed@example.com")
+    until(told, lambda: told.state(email) == "Active")
+    assert told.subscriber(email)["fields"]["EHQ ID"] == one
+    assert told.state("typed@example.com") is None
+    told.agrees()
+
+
+def test_someone_who_leaves_ehq_is_removed_where_their_address_was_moved_to_by_hand(told: Live) -> None:
+    one, email = told.ehq.someone()
+    told.cm.act("change_email", email=email, new_email="typed@example.com")
+    told.ehq.act("unsubscribe", id=one)
+    told.arrives()
+    until(told, lambda: told.state("typed@example.com") != "Active" and told.state(email) != "Active")
+
+
 def written_long_ago(live: Live) -> None:
     from relay.store import participants
 
