@@ -10,6 +10,7 @@ import orjson
 
 from relay.cli.commands import Answer, Options
 from relay.errors import Invalid
+from relay.store import audit
 from relay.sync import trial
 from relay.sync.parts import Parts
 
@@ -48,6 +49,9 @@ def attempt(parts: Parts, options: Options) -> Answer:
         return answer, 0 if answer["genuine"] else 1
     if options.delivery:
         answer = trial.delivery(parts, connection, options.delivery, document)
+        with parts.database.write() as tx:
+            what, key = "revealed what a delivery says", options.delivery[:100]
+            audit.add(tx, None, what, connection_id=connection.id, delivery=key)
     else:
         answer = trial.body(parts, connection, _text(options.body), document)
     return answer, 1 if any(one["problem"] for one in answer["results"]) else 0

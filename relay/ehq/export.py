@@ -5,7 +5,7 @@ those whom we know is asked of the database, in `relay/sync/exports.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from hashlib import sha256
 from typing import Any
@@ -42,8 +42,8 @@ class Row:
         """Whether it says that they do not want, or may not get, mail."""
         return self.values.get("subscribed") is False or bool(self.values.get("blocked"))
 
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+    def to_json(self) -> dict[str, Any]:  # a hundred thousand times a file: `asdict` takes ten times as long
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(slots=True)
@@ -159,7 +159,7 @@ def _day_first(table: Table, where: Columns) -> bool:
 
 def fingerprint(row: Row) -> int:
     """Sums of these are the same for the same people in whatever order: two exports with one sum are one export."""
-    return int.from_bytes(sha256(orjson.dumps(row.to_json(), option=orjson.OPT_SORT_KEYS)).digest()[:8], "big")
+    return int.from_bytes(sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).digest()[:8], "big")
 
 
 def folded(address: str) -> str:

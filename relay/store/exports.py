@@ -115,6 +115,8 @@ def purge(tx: Tx) -> int:
 
 def unseen_named(tx: Tx, connection_id: str, logins: Collection[str], but_run: int) -> list[Person]:
     """Everyone with one of these screen names whom this run has not seen yet."""
+    if not logins:
+        return []
     login = _c["values"]["login"].as_string()
     query = select(connection_id).where(_c.seen_run.is_distinct_from(but_run), among(tx, login, logins))
     return people(tx, query)

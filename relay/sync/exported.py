@@ -99,7 +99,9 @@ class ExportStep(Step):
         if first:
             return [_same_account(row, at.get(folded(row.email), ())) for row in rows]
         named: dict[str, list[Person]] = {}
-        logins = {row.login for row in rows if row.login}
+        if "all_seen" not in self.cursor:
+            self.cursor["all_seen"] = not exports.unseen(tx, self.connection.id, self.run.id, 0, 1)
+        logins = {row.login for row in rows if row.login and not self.cursor["all_seen"]}
         for person in exports.unseen_named(tx, self.connection.id, logins, self.run.id):
             named.setdefault(str(person.known.values["login"]), []).append(person)
         taken: set[str] = set()
