@@ -191,6 +191,20 @@ def test_check_asks_everything(terminal: Terminal, connection: Connection) -> No
     assert [check["check"] for check in away.answer["checks"] if not check["ok"]] == ["queue"]
 
 
+def test_fields_and_groups_are_shown_and_a_probe_asks_first(terminal: Terminal, synced: Connection) -> None:
+    postcode = next(f for f in terminal.json("fields", synced.id) if f["label"] == "What is your postcode?")
+    assert (postcode["name"], postcode["type"], postcode["cut"], postcode["problem"]) == (
+        "What is your postcode?",
+        "Text",
+        0,
+        None,
+    )
+    assert {g["name"]: g["segment"] for g in terminal.json("groups", synced.id)}["Pet owners"] == "Pet owners"
+    asked = terminal.run("check", "--probe", synced.id, "--json")
+    assert asked.code == 3
+    assert "deleted" in asked.out + asked.err
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_json_may_stand_anywhere(terminal: Terminal, connection: Connection, place: int) -> None:
     words = ["status", connection.id]

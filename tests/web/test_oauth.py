@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from relay.store.connections import Connection
-from relay.sync import credentials
+from relay.sync import credentials, probe
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
@@ -112,3 +113,24 @@ def test_a_revoked_token_needs_a_person_and_connecting_anew_goes_on_with_the_sam
     again = parts.connection(connection.id)
     assert (again.state, again.cm_list_id) == ("on", connection.cm_list_id)
     assert relay.reconcile(again).state == "completed"
+
+
+@pytest.mark.parametrize("rotates", [True, False], ids=["rotates", "stays"])
+def test_access_that_ran_out_is_renewed_whether_or_not_the_refresh_token_rotates(
+    relay: Relay,
+    parts: Parts,
+    unconnected: Connection,
+    browser: FlaskClient,
+    cm: SimulatedCampaignMonitor,
+    rotates: bool,
+) -> None:
+    cm.faults(rotate_refresh=rotates)
+    browser.get(consent(browser, cm, credentials.authorize_url(parts, unconnected.id)))
+    for _ in range(2):  # the second time by what the first one brought
+        time.sleep(0.01)
+        cm.faults(token_expired=True)
+        assert parts.campaign_monitor(parts.connection(unconnected.id)).systemdate()
+    answer = probe.probe(parts, parts.connection(unconnected.id))
+    assert answer["switches"]["refresh_token"] == ("rotates" if rotates else "stays")
+    assert answer["unanswered"] == {}
+    assert parts.campaign_monitor(parts.connection(unconnected.id)).systemdate()
