@@ -17,7 +17,7 @@ from relay.domain.version import Page
 from relay.ehq.client import UsersPage
 from relay.ehq.export import Row, folded, near, patch, same_registration
 from relay.errors import Incomplete
-from relay.store import census, connections, exports, participants, runs
+from relay.store import asked, census, connections, exports, participants, runs
 from relay.store.database import Tx
 from relay.store.exports import PREFIX, Export
 from relay.store.person import Person
@@ -104,12 +104,18 @@ class ExportStep(Step):
         logins = {row.login for row in rows if row.login and not self.cursor["all_seen"]}
         for person in exports.unseen_named(tx, self.connection.id, logins, self.run.id):
             named.setdefault(str(person.known.values["login"]), []).append(person)
+        marks = {mark: folded(row.email) for row in rows for mark in self.parts.vault.marks(folded(row.email))}
+        erased = {marks[mark] for mark in asked.marked(tx, self.connection.id, marks)}
         taken: set[str] = set()
         ids: list[str | None] = []
         for row in rows:
             known = [p for p in named.get(row.login, ()) if same_registration(row.login, row.joined, p.known.values)]
             known += [p for p in at.get(folded(row.email), ()) if _may_be(row, p)]
             known = [p for p in known if p.known.ehq_id not in taken and self._free(p, row)]
+            if not known and folded(row.email) in erased:  # without an id nothing tells them from whom we erased
+                self.count("erased")
+                ids.append(None)
+                continue
             ids.append(known[0].known.ehq_id if known else self._new_id(row))
             taken.add(str(ids[-1]))
         return ids

@@ -15,10 +15,10 @@ import requests
 
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import exports as store
-from relay.store import structure
+from relay.store import participants, structure
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import connect, credentials, exports
+from relay.sync import connect, credentials, erase, exports
 from relay.sync.uploads import Manifest, Upload
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
@@ -285,6 +285,19 @@ def test_a_dry_run_tells_who_would_change_and_how_many_are_missing(kept: ByHand)
     kept.ehq.act("answer", id=one, question=12, value="3999", silent=True)
     dry = kept.read(dry=True)
     assert (dry.counts["changes"], dry.counts.get("joins", 0), dry.counts["missing"]) == (1, 0, 1)
+
+
+def test_whoever_was_erased_is_not_brought_back_by_an_export(kept: ByHand) -> None:
+    _, email = kept.ehq.someone()
+    with kept.relay.parts.database.read() as tx:
+        people = participants.one(tx, kept.connection.id, email)
+    erase.ask_to_erase(kept.relay.parts, kept.now, people)
+    kept.relay.settle(kept.now)
+    assert kept.state(email) == "Deleted"
+    kept.ehq.act("update", email=email, login="a new screen name", silent=True)
+    run = kept.read("Female Only", "Pet owners")
+    assert (run.state, run.counts["erased"]) == ("completed", 1)
+    assert kept.state(email) == "Deleted"
 
 
 def test_an_export_older_than_what_is_known_is_refused(kept: ByHand) -> None:
