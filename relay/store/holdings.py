@@ -40,6 +40,10 @@ def by_address(tx: Tx, connection_id: str, addresses: Collection[str]) -> dict[s
     return {address: one for address, one in there.items() if address}
 
 
+def by_ehq_id(tx: Tx, connection_id: str, ehq_ids: Collection[str]) -> list[Holding]:
+    return _asked(tx, connection_id, among(tx, _c.ehq_id, ehq_ids))
+
+
 def _asked(tx: Tx, connection_id: str, *where: sa.ColumnElement[bool]) -> list[Holding]:
     rows = tx.execute(sa.select(*_COLUMNS).where(_c.connection_id == connection_id, *where).order_by(_c.id)).all()
     return [

@@ -176,6 +176,8 @@ class Reading:
         there = {held.email: held for held in map(picture.held, people) if held.email}
         with self.parts.database.write() as tx:
             ours = holdings.by_address(tx, self.connection.id, there.keys())
+            if cause != NOT_KEPT:
+                ours |= self._elsewhere(tx, {a: held for a, held in there.items() if a not in ours})
             found = [
                 (one, there[address])
                 for address, one in ours.items()
@@ -202,6 +204,18 @@ class Reading:
                 self._not_kept(tx, picture, [one.id for one, _ in found])
         self.count("cm_read", len(people))
         self.count("left_alone", len(there) - len(ours))
+
+    def _elsewhere(self, tx: Tx, unknown: Mapping[str, Held]) -> dict[str, Holding]:
+        """Unknown addresses whose subscribers say by their EHQ ID whose they are: somebody typed a new address in CM.
+        Where we know another address it counts only if that one is gone; so the end of the walk decides."""
+        ids = {str(h.fields["ehq_id"]): a for a, h in unknown.items() if h.state == "Active" and "ehq_id" in h.fields}
+        found: dict[str, Holding] = {}
+        for one in holdings.by_ehq_id(tx, self.connection.id, ids) if ids else ():
+            if one.record.put and one.held.email is None:
+                found[ids[one.ehq_id]] = one
+            elif one.record.put:
+                self.cursor.setdefault("elsewhere", {})[one.ehq_id] = ids[one.ehq_id]
+        return found
 
     def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]]) -> None:
         """Newcomers at an address from which we removed somebody who was then erased: that is no opt-out of theirs."""
@@ -231,7 +245,9 @@ class Reading:
         while True:
             with self.parts.database.write() as tx:
                 gone = census.cm_unseen(tx, self.connection.id, self.run.id, last, COMPARED)
-                participants.read_back(tx, [(person.id, Held()) for person in gone], cause)
+                now = [(person.id, self.cursor.get("elsewhere", {}).get(person.known.ehq_id)) for person in gone]
+                read = [(i, Held(address, "Active") if address else Held()) for i, address in now]
+                participants.read_back(tx, read, cause)
             if not gone:
                 return
             last = gone[-1].id
