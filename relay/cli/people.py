@@ -40,7 +40,7 @@ def export(parts: Parts, options: Options) -> Answer:
 def erase(parts: Parts, options: Options) -> Answer:
     connection = parts.connection(options.connection)
     with parts.database.read() as tx:
-        people = participants.one(tx, connection.id, options.who)
+        people = erasing.meant(participants.one(tx, connection.id, options.who), options.who)
     if not people:
         raise erasing.nobody()
     if options.undo:

@@ -34,14 +34,14 @@ def people(
     `which`: "off" (not on the list), "waiting", "refused" or "refused:<code>", "new" (put there within a day), or one
     word of standing (see STANDING in tables.py).
     """
-    words = " ".join(words.lower().split())
+    given, words = words.strip(), " ".join(words.lower().split())
     query = sa.select(_c.id).where(_c.connection_id == connection_id, *_those(which))
     if before is not None:
         query = query.where(_c.id < before)
     if words:
-        exact = (_c.ehq_id == words, _c.email == words, _c.cm_email == words)
+        exact = (_c.ehq_id == given, _c.email == words, _c.cm_email == words)
         matches = (
-            exact if whole else (_c.sought.contains(words, autoescape=True), _c.ehq_id == words, _c.cm_email == words)
+            exact if whole else (_c.sought.contains(words, autoescape=True), _c.ehq_id == given, _c.cm_email == words)
         )
         # One index each: an OR over all of them would read every row.
         ids = {i for match in matches for i in _page(tx, query.where(match), limit)}

@@ -45,6 +45,12 @@ def let_in(parts: Parts, connection: Connection, person: Person) -> None:
         runs.note(tx, connection.id, [{"participant_id": person.id, "what": "let_in"}])
 
 
+def meant(people: Sequence[Person], email_or_id: str) -> list[Person]:
+    """Of those found, whose id or own address this is: not whoever only stands under it in CM still, and moved on."""
+    who = email_or_id.strip()
+    return [p for p in people if who == p.known.ehq_id or who.lower() == (p.email or p.held.email)]
+
+
 def erase(books: Books, person: Person) -> None:
     """CM first: while that fails we still know whom to erase there."""
     done, removed = _there(books, person)
@@ -129,7 +135,7 @@ def _texts(part: Any) -> Iterator[str]:
 def export(parts: Parts, connection: Connection, email_or_id: str) -> dict[str, Any]:
     """Everything we hold about everyone of this address or EHQ id, in one document. :raise RelayError: nobody is."""
     with parts.database.read() as tx:
-        people = participants.one(tx, connection.id, email_or_id)
+        people = meant(participants.one(tx, connection.id, email_or_id), email_or_id)
         if not people:
             raise nobody()
         picture = Picture.load(tx, connection)

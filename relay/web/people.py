@@ -171,8 +171,8 @@ def erase(connection: Connection, person: int) -> Answer:
     known = _load(connection, person)
     address = known.email or known.held.email
     with parts().database.read() as tx:
-        accounts = participants.by_emails(tx, connection.id, [address]) if address else [known]
-    accounts = accounts or [known]
+        found_there = participants.by_emails(tx, connection.id, [address]) if address else []
+    accounts = erasing.meant(found_there, address or "") or [known]
     for account in accounts:
         noted("erased a person", connection=connection, participant=account.id)
     erasing.ask_to_erase(parts(), connection, accounts)

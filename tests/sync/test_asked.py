@@ -8,6 +8,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from relay.domain.merge import Known
 from relay.errors import Invalid
 from relay.store import connections, participants, tables
 from relay.store.person import Person
@@ -188,6 +189,20 @@ def test_an_erasure_passes_a_pause_like_anybody_who_leaves(live: Live) -> None:
         connections.change(tx, live.connection.id, state="paused")
     erase(live, one)
     assert live.state(email) == "Deleted"
+
+
+def test_whoever_only_stands_in_cm_under_somebodys_address_is_not_taken_for_them(live: Live) -> None:
+    first, address = live.ehq.someone()
+    with live.relay.parts.database.write() as tx:  # the page was read, and nothing is written yet
+        person = participants.by_ids(tx, live.connection.id, [first])[first]
+        values = {**person.known.values, "email": "moved@example.org"}
+        participants.save_known(tx, [(person.id, Known(first, values))], lambda known: None)
+        participants.add_stubs(tx, live.connection.id, ["99001"])
+        other = participants.by_ids(tx, live.connection.id, ["99001"])["99001"]
+        participants.save_known(tx, [(other.id, Known("99001", {"email": address}))], lambda known: None)
+        there = participants.one(tx, live.connection.id, address)
+    assert {one.known.ehq_id for one in there} == {first, "99001"}
+    assert [one.known.ehq_id for one in erasing.meant(there, address.upper())] == ["99001"]
 
 
 def test_an_export_holds_everything_we_know_of_a_person_and_nobody_else(live: Live) -> None:

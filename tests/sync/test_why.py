@@ -70,7 +70,7 @@ def told(
         ({"refused_code": "not-kept"}, "On the list, but not up to date. Campaign Monitor took the write"),
         ({"held": Held(), "why": "erased"}, "Not on the list. Erased here on request."),
         ({"asked": "erase"}, "Being erased."),
-        ({"step": "put", "held": Held(), "held_until": time.time() + 90}, "Belongs on the list"),
+        ({"step": "put", "held": Held(), "held_until": time.time() + 86400}, "Belongs on the list"),
     ],
 )
 def test_every_branch_reads_as_a_sentence(given: dict[str, Any], said: str) -> None:
@@ -90,7 +90,7 @@ def test_every_branch_reads_as_a_sentence(given: dict[str, Any], said: str) -> N
             "new one.",
         ),
         (
-            {"held_until": time.time() + 60, "problem": {"message": "It is away."}},
+            {"held_until": time.time() + 86400, "problem": {"message": "It is away."}},
             "is asked again by itself. It is away.",
         ),
         ({"cm_list_id": None}, "Campaign Monitor is not connected yet."),
