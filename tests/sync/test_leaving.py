@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relay.store import connections, participants
-from relay.sync import apply, connect, work, write
+from relay.sync import apply, connect, visits, work, write
 from tests.conftest import Live
 
 
@@ -60,7 +60,7 @@ def test_a_leaver_waits_for_one_import_of_a_run_at_most(slow: Live) -> None:
 
 def test_a_leaver_waits_for_one_import_of_a_burst_at_most(slow: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "AT_ONCE", 5)
-    monkeypatch.setattr(work, "APPLY_S", 0.0)
+    monkeypatch.setattr(visits, "APPLY_S", 0.0)
     one, email = slow.ehq.someone()
     slow.ehq.act("register", count=40)
     slow.ehq.act("unsubscribe", id=one)
