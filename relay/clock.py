@@ -7,26 +7,31 @@ import time
 
 import structlog
 
-from relay.domain.schedule import next_run
+from relay.domain.rules import Rules
+from relay.domain.schedule import day, next_run
 from relay.errors import RelayError
-from relay.store import audit, connections, deliveries, exports, runs
+from relay.store import audit, connections, days, deliveries, exports, runs
 from relay.store.connections import Connection
 from relay.store.database import Unavailable
-from relay.sync import work
+from relay.sync import problems, work
 from relay.sync.parts import Parts
 
-TICK_S = 2.0
-RING_AGAIN_S, PURGE_S, TOKENS_S = 5, 3600, 3600
+TICK_S, BEAT_S = 2.0, 10.0
+RING_AGAIN_S, PROBLEMS_S, PURGE_S, TOKENS_S = 5, 60, 3600, 3600
 STALLED_S = 8.0
 log = structlog.get_logger()
 
 
 def run(parts: Parts) -> None:
     """Ticks until told to stop. Losing the database or Redis is said once, and waited out."""
-    away = False
+    away, beaten = False, 0.0
     while not parts.stopping.wait(TICK_S):
         try:
             tick(parts)
+            if time.monotonic() > beaten + BEAT_S:
+                beaten = time.monotonic()
+                with parts.database.write() as tx:
+                    days.beat(tx, "clock", time.time())
             if away:
                 log.info("database back")
             away = False
@@ -54,6 +59,8 @@ def tick(parts: Parts) -> None:
                 parts.queue.step(running.id)
         elif connection.state == "on":
             _start_what_is_due(parts, connection, now)
+        if parts.queue.once(f"problems:{connection.id}", PROBLEMS_S):
+            problems.note(parts, connection)
         if connection.cm_token_expires_at and parts.queue.once(f"token:{connection.id}", TOKENS_S):
             _renew(parts, connection)
     if parts.queue.once("purge", PURGE_S):
@@ -61,6 +68,7 @@ def tick(parts: Parts) -> None:
             deliveries.purge(tx)
             audit.purge(tx)
             exports.purge(tx)
+            days.purge(tx, day(Rules(), now - days.KEPT * 86400))
 
 
 def _start_what_is_due(parts: Parts, connection: Connection, now: float) -> None:

@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -10,14 +11,16 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from structlog.tracebacks import ExceptionDictTransformer
 
 from relay.campaign_monitor.client import CampaignMonitor
+from relay.campaign_monitor.errors import failed
 from relay.campaign_monitor.oauth import ApiKey, OAuth, Tokens, TokenStore
 from relay.campaign_monitor.session import new_session
+from relay.domain.schedule import day
 from relay.ehq.client import Ehq, Key, Login
 from relay.ehq.dialect import dialect
 from relay.errors import NeedsPerson
 from relay.queue import Queue
 from relay.settings import Settings, read_settings
-from relay.store import connections
+from relay.store import connections, days
 from relay.store.connections import Connection
 from relay.store.database import Database
 from relay.store.leases import claim
@@ -35,10 +38,18 @@ def wire(settings: Settings | None = None) -> Parts:
     session = new_session()
     meters = Meters(database)
 
+    def observed(connection: Connection) -> Callable[[str, float, str], None]:
+        def called(kind: str, seconds: float, outcome: str) -> None:
+            meters.called(kind, seconds, outcome)
+            today = day(connection.rules, time.time())
+            meters.on_day(connection.id, today, days.FAILED_CALLS if failed(outcome) else days.CALLS)
+
+        return called
+
     def campaign_monitor(connection: Connection, given: TokenStore | None = None) -> CampaignMonitor:
         if given is not None:
             tried = OAuth(given, settings.campaign_monitor_oauth_url)
-            return CampaignMonitor(session, settings.campaign_monitor_api_url, tried, observe=meters.called)
+            return CampaignMonitor(session, settings.campaign_monitor_api_url, tried, observe=observed(connection))
         if connection.cm_credential is None:
             raise NeedsPerson(
                 "Campaign Monitor is not connected yet.",
@@ -51,7 +62,7 @@ def wire(settings: Settings | None = None) -> Parts:
             if "api_key" in stored
             else OAuth(StoredTokens(database, vault, connection.id), settings.campaign_monitor_oauth_url)
         )
-        return CampaignMonitor(session, settings.campaign_monitor_api_url, credential, observe=meters.called)
+        return CampaignMonitor(session, settings.campaign_monitor_api_url, credential, observe=observed(connection))
 
     def ehq(connection: Connection) -> Ehq:
         if connection.reads == "export":

@@ -67,6 +67,11 @@ def error(code: str, *, wait: float | None = None, about_person: bool = False, d
     return Refused(message, remedy=known.remedy, code=code)
 
 
+def failed(outcome: str) -> bool:
+    """Whether a call that ended like this ("ok" or a code) tells of trouble: no ordinary no, nor about one person."""
+    return outcome == "bug" or (outcome != "ok" and _known(outcome).kind in ("later", "person", "bug"))
+
+
 def explain(code: str) -> tuple[str, str]:
     """(meaning, remedy) of any code an exception of this package carries, for pages."""
     known = _known(code)

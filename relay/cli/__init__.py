@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from relay.cli import commands, decisions, exporting, noted, people, runs, structure, trying, users
+from relay.cli import commands, decisions, exporting, noted, people, problems, runs, structure, trying, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.sync import drift
@@ -131,6 +131,7 @@ def parser() -> Parser:
     users.commands(user, command)
 
     exporting.parsers(command, sub)
+    problems.parsers(command, sub)
     command(sub, "rotate-keys", commands.rotate_keys, "Encrypt what is stored with the first of RELAY_ENCRYPTION_KEYS.")
     command(sub, "rebuild-queue", commands.rebuild_queue, "Ring again for everything that waits.")
     return top

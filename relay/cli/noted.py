@@ -4,7 +4,7 @@ import argparse
 import getpass
 from typing import Any
 
-from relay.cli import commands, decisions, exporting
+from relay.cli import commands, decisions, exporting, problems
 from relay.store import audit, connections
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
@@ -23,6 +23,8 @@ WHAT = {
     commands.stop: "stopped a run",
     decisions.undo: "put back whom a run removed",
     exporting.import_csv: "uploaded an export",
+    problems.acknowledge: "acknowledged a problem",
+    problems.retry: "tried a problem's people again",
 }
 DECISIONS = {"approve": "let people go whom the brake held", "reject": "kept people whom the brake held"}
 

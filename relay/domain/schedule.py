@@ -1,10 +1,15 @@
-"""When the daily run is due, and where clocks are."""
+"""Days in a connection's time zone, when the daily run is due, and where clocks are."""
 
 from datetime import datetime, timedelta
 from hashlib import sha256
 from zoneinfo import available_timezones
 
 from relay.domain.rules import Rules
+
+
+def day(rules: Rules, at: float) -> str:
+    """The connection's calendar day at `at`, epoch seconds: YYYY-MM-DD."""
+    return datetime.fromtimestamp(at, rules.zone).date().isoformat()
 
 
 def next_run(connection_id: str, rules: Rules, after: float) -> float:

@@ -61,8 +61,10 @@ def _read(row: sa.RowMapping) -> Connection:
     return Connection(**{**row, "rules": Rules.model_validate(row["rules"])})
 
 
-def find(tx: Tx, connection_id: str) -> Connection | None:
-    row = tx.execute(sa.select(connections).where(connections.c.id == connection_id)).mappings().first()
+def find(tx: Tx, connection_id: str, *, lock: bool = False) -> Connection | None:
+    """`lock`: nobody else changes it until the transaction ends."""
+    query = sa.select(connections).where(connections.c.id == connection_id)
+    row = tx.execute(query.with_for_update() if lock else query).mappings().first()
     return _read(row) if row else None
 
 

@@ -109,8 +109,12 @@ def unavailable(reason: str) -> Unavailable:
 
 def insert(tx: Tx, table: sa.Table, key: tuple[str, ...]) -> Any:
     """INSERT that leaves a row with the same `key` as it is. Rows go to `execute`: it is compiled once."""
-    dialect = sqlite if tx.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table).on_conflict_do_nothing(index_elements=list(key))
+    return insert_or(tx, table).on_conflict_do_nothing(index_elements=list(key))
+
+
+def insert_or(tx: Tx, table: sa.Table) -> Any:
+    """INSERT that the caller tells what to do on conflict, which both kinds of database call the same."""
+    return (sqlite if tx.dialect.name == "sqlite" else postgresql).insert(table)
 
 
 def among(tx: Tx, column: sa.ColumnElement[Any], items: Collection[Any]) -> sa.ColumnElement[bool]:

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from relay.store.database import Tx, among
 from relay.store.tables import deliveries
 
+REPLAYED = "Replayed."
+"""The reason why something waits a second time."""
 BODY_KEPT_S, ROW_KEPT_S = 14 * 86400.0, 30 * 86400.0
 
 
@@ -101,7 +103,7 @@ def take_again(tx: Tx, ids: Sequence[int]) -> int:
     return tx.execute(
         sa.update(deliveries)
         .where(among(tx, deliveries.c.id, ids), deliveries.c.body.is_not(None))
-        .values(state="waiting", reason=None)
+        .values(state="waiting", reason=REPLAYED)
     ).rowcount
 
 

@@ -1,7 +1,7 @@
 """Counts that outlive a process and add up over all of them: calls to Campaign Monitor, answers to deliveries.
 
-Counted in memory and added to the database now and then, so that counting costs nothing where it matters; a process
-that is killed loses the last few seconds of counts.
+By connection and day, too, for the calls of each. Counted in memory and added to the database now and then, so that
+counting costs nothing where it matters; a process that is killed loses the last few seconds of counts.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from relay.store import days
 from relay.store.database import Database, Unavailable, insert
 from relay.store.tables import meters
 
@@ -22,6 +23,7 @@ class Meters:
         self.database = database
         self.lock = threading.Lock()
         self.pending: dict[tuple[str, str, str], tuple[int, float]] = {}
+        self.days: dict[tuple[str, str], dict[str, int]] = {}
         self.flushed_at = 0.0
 
     def count(self, name: str, label: str, outcome: str = "", seconds: float = 0.0) -> None:
@@ -29,6 +31,12 @@ class Meters:
         with self.lock:
             times, total = self.pending.get((name, label, outcome), (0, 0.0))
             self.pending[name, label, outcome] = (times + 1, total + seconds)
+
+    def on_day(self, connection_id: str, day: str, what: str) -> None:
+        """One more for this connection on this day."""
+        with self.lock:
+            counts = self.days.setdefault((connection_id, day), {})
+            counts[what] = counts.get(what, 0) + 1
 
     def called(self, kind: str, seconds: float, outcome: str) -> None:
         """One call to Campaign Monitor."""
@@ -40,12 +48,15 @@ class Meters:
             return
         with self.lock:
             taken, self.pending = self.pending, {}
+            on_days, self.days = self.days, {}
             self.flushed_at = time.monotonic()
         rows = [
             {"name": name, "label": label, "outcome": outcome, "times": 0, "seconds": 0.0}
             for name, label, outcome in taken
         ]
         with contextlib.suppress(Unavailable), self.database.write() as tx:
+            for (connection_id, day), counts in sorted(on_days.items()):
+                days.add(tx, connection_id, day, counts)
             tx.execute(insert(tx, meters, ("name", "label", "outcome")), rows)
             for (name, label, outcome), (times, seconds) in taken.items():
                 mine = (meters.c.name == name) & (meters.c.label == label) & (meters.c.outcome == outcome)

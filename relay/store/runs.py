@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from relay.store.counted import days, problems
 from relay.store.database import Tx
 from relay.store.many import add_rows
 from relay.store.tables import (
@@ -189,21 +190,16 @@ def removed(tx: Tx, run_id: int, after: int, limit: int) -> tuple[list[int], int
     return ids, rows[-1].id if len(rows) == limit else None
 
 
-def changes_by_kind(tx: Tx, connection_id: str) -> dict[str, int]:
-    query = sa.select(changes.c.what, sa.func.count()).where(changes.c.connection_id == connection_id)
-    return dict(tx.execute(query.group_by(changes.c.what)).all())
-
-
 def forget_people(tx: Tx, connection_id: str) -> None:
     """Everything that was read under a connection that is still being set up."""
     mine = sa.select(exports.c.id).where(exports.c.connection_id == connection_id)
     tx.execute(sa.delete(export_pages).where(export_pages.c.export_id.in_(mine)))
-    for table in (exports, changes, participants, fields, groups, runs):
+    for table in (exports, changes, participants, fields, groups, runs, days, problems):
         tx.execute(sa.delete(table).where(table.c.connection_id == connection_id))
 
 
 def remove_connection(tx: Tx, connection_id: str) -> None:
     """Everything that is known under one connection, and the connection."""
-    for table in (changes, deliveries, participants, fields, groups, runs):
+    for table in (changes, deliveries, participants, fields, groups, runs, days, problems):
         tx.execute(sa.delete(table).where(table.c.connection_id == connection_id))
     tx.execute(sa.delete(connections).where(connections.c.id == connection_id))

@@ -1,6 +1,7 @@
 """Deliveries become what EHQ last said of people; whoever then differs from CM begins to wait."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,11 @@ import structlog
 
 from relay.domain.merge import Known, hear, hear_membership
 from relay.domain.participant import Event, Patch
+from relay.domain.schedule import day
 from relay.domain.version import Heard
 from relay.ehq.events import Unreadable, read_event
 from relay.errors import RelayError
-from relay.store import census, connections, deliveries, participants, runs, structure
+from relay.store import census, connections, days, deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.deliveries import Delivery
@@ -73,6 +75,7 @@ def apply_waiting(parts: Parts, connection: Connection) -> int:
         with parts.database.write() as tx:
             for delivery, reason in unreadable:
                 deliveries.quarantined(tx, delivery.id, reason)
+            _count(tx, connection, [delivery for delivery, _ in unreadable])
     return len(arrived)
 
 
@@ -82,6 +85,7 @@ def _take_in(parts: Parts, picture: Picture, taken: Sequence[Taken]) -> list[tup
         with parts.database.write() as tx:
             _apply(tx, picture, taken)
             deliveries.applied(tx, [item.delivery.id for item in taken])
+            _count(tx, picture.connection, [item.delivery for item in taken])
         return []
     except RelayError:
         raise
@@ -91,6 +95,13 @@ def _take_in(parts: Parts, picture: Picture, taken: Sequence[Taken]) -> list[tup
             return _take_in(parts, picture, taken[:middle]) + _take_in(parts, picture, taken[middle:])
         log.exception("delivery not applied", connection=picture.connection.id, delivery=taken[0].delivery.id)
         return [(taken[0].delivery, OURS)]
+
+
+def _count(tx: Tx, connection: Connection, done: Sequence[Delivery]) -> None:
+    """Arrivals by day, each once: what is replayed was counted when it arrived."""
+    arrived = Counter(day(connection.rules, d.received_at) for d in done if d.reason != deliveries.REPLAYED)
+    for on, times in sorted(arrived.items()):
+        days.add(tx, connection.id, on, {days.ARRIVED: times})
 
 
 def take(parts: Parts, delivery: Delivery, picture: Picture) -> Taken:

@@ -91,6 +91,8 @@ class Books:
             runs.note(tx, self.connection.id, [self.change(person, what, detail)])
 
     def change(self, person: Person, what: str, detail: Any) -> dict[str, Any]:
+        """What is noted about somebody, and counted."""
+        self.parts.meters.count("changes", self.connection.id, what)
         return {
             "participant_id": person.id,
             "what": what,

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from relay.domain.rules import Rules, read_rules
+from relay.domain.rules import Rules, fingerprint, read_rules
 from relay.domain.schedule import next_run
 from relay.ehq.dialect import dialect
-from relay.errors import Invalid
+from relay.errors import Invalid, RelayError
 from relay.store import connections, runs
 from relay.store.connections import Connection
 from relay.sync import credentials, hooks
@@ -110,11 +110,26 @@ def keep(parts: Parts, draft: Connection) -> None:
         connections.add(tx, **{**values, "rules": draft.rules.model_dump(mode="json")})
 
 
-def configure(parts: Parts, connection: Connection, document: Mapping[str, Any]) -> Rules:
-    """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves."""
+class Stale(RelayError):
+    """Two people changed the same settings; the second changed nothing."""
+
+
+def configure(
+    parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None
+) -> Rules:
+    """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves.
+
+    :raise Stale: when they are no longer those whose fingerprint is `known`; then nothing was changed.
+    """
     rules = read_rules(document)
     dialect(rules.overrides or None)
     with parts.database.write() as tx:
+        now = connections.find(tx, connection.id, lock=True)
+        if known is not None and (now is None or fingerprint(now.rules) != known):
+            raise Stale(
+                "Somebody else changed these settings in the meantime.",
+                remedy="Nothing was changed by you. Look at them as they are now, and decide again.",
+            )
         connections.change(
             tx,
             connection.id,

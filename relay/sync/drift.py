@@ -1,17 +1,21 @@
 """Why a run found a difference: every one has a name."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from relay.domain.merge import Known
+from relay.domain.schedule import day
 from relay.ehq.dialect import fold
 from relay.errors import RelayError
-from relay.store import deliveries, participants, runs, structure
+from relay.store import connections, days, deliveries, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.sync.parts import Parts
 
 UNDELIVERED, GROUP_UNTOLD = "never delivered by EHQ", "group changed without an event"
+UNTOLD = ("first seen", UNDELIVERED, GROUP_UNTOLD)
+"""What a webhook should have told of."""
 FAILED, WAITS = "delivery failed or quarantined", "still waiting"
 MEANINGS = {
     "first seen": "A run met them before any webhook did.",
@@ -25,6 +29,8 @@ MEANINGS = {
     "changed in the export": "The export says something else than was known.",
 }
 """name → what it means, for whoever reads a run."""
+COUNTED = MEANINGS.keys() - {WAITS, "mapping changed"}
+"""Drift as charts count it: not what was known and on its way, nor what we changed."""
 
 
 def cause(known: Known, now: Mapping[str, Any]) -> str:
@@ -61,6 +67,18 @@ def explained(
         better = FAILED if "quarantined" in states else WAITS if "waiting" in states else name
         causes.setdefault(better, []).append(person_id)
     return causes
+
+
+def count(tx: Tx, run_id: int) -> None:
+    """What a whole run found, by day. A first run finds everybody new, and a mapping is ours to change: no drift."""
+    run = runs.find(tx, run_id)
+    connection = connections.find(tx, run.connection_id) if run else None
+    if run is None or connection is None or run.dry or run.trigger == "change":
+        return
+    if run.state in ("completed", "braked"):
+        causes = {} if run.counts.get("first_run") else run.counts.get("causes", {})
+        found = {name: times for name, times in causes.items() if name in COUNTED}
+        days.add(tx, connection.id, day(connection.rules, time.time()), {days.RUNS: 1, **found})
 
 
 def of_run(

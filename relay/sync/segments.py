@@ -43,7 +43,7 @@ def mend(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture) -> P
 def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, everyone: bool) -> Picture:
     """Each group's segment, true to the group: made, adopted by title, renamed, its rule put back.
 
-    `everyone` reads every segment; otherwise only groups without one are looked at. A segment that CM will not make
+    `everyone` reads every segment; otherwise only groups without one, or with a problem, are looked at. A segment that CM will not make
     is the group's problem, told on the group, and stops nothing else; one that CM is busy with is looked at again soon.
     """
     kept_rules.restore(parts, cm, lease, picture.connection.id)
@@ -76,7 +76,7 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, ever
 
 def _todo(field: Field, picture: Picture, titles: Mapping[int, str], everyone: bool) -> list[Group]:
     groups = _by_age(picture.groups.values())
-    chosen = [g for g in groups if everyone or g.segment_id is None or g.title != titles.get(g.id)]
+    chosen = [g for g in groups if everyone or g.segment_id is None or g.problem or g.title != titles.get(g.id)]
     return [g for g in chosen if (g.option in field.options if not g.deleted else g.segment_id)]
 
 

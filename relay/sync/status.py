@@ -1,7 +1,6 @@
 """How a connection is, in numbers and one word."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from relay.store import deliveries, participants, runs, structure
@@ -71,8 +70,3 @@ def run_report(run: Run) -> dict[str, Any]:
         "problem": run.problem,
         "decision": run.decision,
     }
-
-
-def changes_by_kind(parts: Parts, connection_id: str) -> Mapping[str, int]:
-    with parts.database.read() as tx:
-        return runs.changes_by_kind(tx, connection_id)

@@ -12,7 +12,7 @@ from relay.store import connections, exports, runs
 from relay.store.connections import Connection
 from relay.store.leases import Lease, Lost, claim
 from relay.store.runs import Run
-from relay.sync import brake
+from relay.sync import brake, drift
 from relay.sync.apply import apply_waiting
 from relay.sync.exported import ExportStep
 from relay.sync.parts import Parts
@@ -148,6 +148,7 @@ def _hold_run(parts: Parts, run: Run, error: RetryLater) -> None:
 def _finish(parts: Parts, run: Run, state: str, problem: Any) -> None:
     with parts.database.write() as tx:
         runs.finish(tx, run.id, state, problem)
+        drift.count(tx, run.id)
         if run.trigger == "export" and not run.dry and state != "stopped":
             exports.drop_of_run(tx, run.id)
     log.info("run ended", connection=run.connection_id, run=run.id, state=state)

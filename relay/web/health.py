@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from prometheus_client.core import CounterMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from relay.store import connections, migrate
+from relay.store import connections, days, migrate
 from relay.store.database import Unavailable
 from relay.sync import status
 from relay.sync.parts import Parts
@@ -71,18 +71,17 @@ def metrics() -> Response:
     runs = Gauge("relay_last_run_people", "Counts of the last run.", ["connection", "count"], registry=now)
     ended = Gauge("relay_last_run_finished_timestamp_seconds", "When it ended.", ["connection", "state"], registry=now)
     expires = Gauge("relay_token_expiry_timestamp_seconds", "When CM's token ends.", ["connection"], registry=now)
-    upserts = Gauge("relay_changes_total", "What was done to people, ever.", ["connection", "what"], registry=now)
+    ticks = Gauge("relay_clock_tick_timestamp_seconds", "When a clock last ticked.", registry=now)
     now.register(Counted(parts))
     with parts.database.read() as tx:
         everyone = connections.everyone(tx)
+        ticks.set(days.last_beat(tx, "clock") or 0)
     for connection in everyone:
         report = status.report(parts, connection)
         for key, gauge in names.items():
             gauge.labels(connection.id).set(report[key] or 0)
         for code, count in report["refused"].items():
             refused.labels(connection.id, code).set(count)
-        for what, count in status.changes_by_kind(parts, connection.id).items():
-            upserts.labels(connection.id, what).set(count)
         if last := report["last_run"]:
             for name, count in last["counts"].items():
                 if isinstance(count, int | float):
@@ -103,11 +102,14 @@ class Counted(Collector):
         self.parts.meters.flush(now=True)
         answers = CounterMetricFamily("relay_deliveries", "Webhook deliveries by answer.", labels=["answer"])
         calls = CounterMetricFamily("relay_cm_calls", "Calls to Campaign Monitor.", labels=["call", "outcome"])
+        changes = CounterMetricFamily("relay_changes", "What was done to people.", labels=["connection", "what"])
         took = SummaryMetricFamily("relay_cm_call_seconds", "How long they took.", labels=["call", "outcome"])
         for name, label, outcome, times, seconds in self.parts.meters.read():
             if name == "deliveries":
                 answers.add_metric([label], times)
+            elif name == "changes":
+                changes.add_metric([label, outcome], times)
             else:
                 calls.add_metric([label, outcome], times)
                 took.add_metric([label, outcome], count_value=times, sum_value=seconds)
-        yield from (answers, calls, took)
+        yield from (answers, calls, changes, took)
