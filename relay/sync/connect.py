@@ -114,9 +114,7 @@ class Stale(RelayError):
     """Two people changed the same settings; the second changed nothing."""
 
 
-def configure(
-    parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None
-) -> Rules:
+def configure(parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None) -> Rules:
     """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves.
 
     :raise Stale: when they are no longer those whose fingerprint is `known`; then nothing was changed.

@@ -15,10 +15,10 @@ from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.sync import credentials, work
 from relay.sync.apply import compare
-from relay.sync.why import why_refused
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 from relay.sync.silence import hear
+from relay.sync.why import why_refused
 
 AT_ONCE = 500
 HELD_TIMES = 5
