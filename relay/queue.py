@@ -8,6 +8,7 @@ import structlog
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue as RqQueue
+from rq import Worker
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -75,6 +76,13 @@ class Queue:
         """Jobs waiting by queue; None when Redis is away."""
         try:
             return {name: queue.count for name, queue in self.queues.items()}
+        except redis.RedisError:
+            return None
+
+    def workers(self) -> int | None:
+        """How many have shown themselves lately; None when Redis is away."""
+        try:
+            return len(Worker.all(connection=self.redis, serializer=JSONSerializer))
         except redis.RedisError:
             return None
 

@@ -10,6 +10,7 @@ from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import brake, exports
 from relay.sync.parts import Parts
+from relay.sync.silence import Silence, hear
 
 SLOW_S = 60.0
 """Waiting for longer than this is worth a word."""
@@ -57,13 +58,14 @@ def look(parts: Parts, connection: Connection) -> Look:
         arrived, first = deliveries.how_many_wait(tx, connection.id)
         under_way = runs.under_way(tx, connection.id)
         last = runs.last_ended(tx, connection.id)
+        silence = hear(tx, connection)
     braked = brake.waiting(parts, connection)
     oldest = min((at for at in (since, first) if at is not None), default=None)
     waiting = Waiting(people, arrived, oldest)
     running = under_way[0] if under_way else None
     return Look(
         connection,
-        standing(connection, waiting, last, running, braked["held"] if braked else 0),
+        standing(connection, waiting, last, running, braked["held"] if braked else 0, silence),
         waiting,
         last,
         running,
@@ -76,6 +78,7 @@ def standing(
     last: Run | None,
     running: Run | None,
     braked: int = 0,
+    silence: Silence | None = None,
     now: float | None = None,
 ) -> Standing:
     """The most urgent thing that can be said, and only that. `braked`: people about whom the brake asks."""
@@ -101,6 +104,9 @@ def standing(
     if waiting.since is not None and now - waiting.since > SLOW_S:
         many = _people(waiting.people) if waiting.people else f"{waiting.deliveries:,} deliveries"
         return Standing("Catching up", f"{many} wait to reach Campaign Monitor.", "busy")
+    if silence and silence.kind == "off" and connection.reads == "api":
+        sentence = f"EngagementHQ's webhook seems off: the last run found {silence.untold:,} changes it never told of."
+        return Standing("On", sentence, "warning", "Look at the webhook in EngagementHQ.")
     if last and last.state == "incomplete":
         sentence = "Changes arrive, but the last run could not read everything."
         return Standing("On", sentence, "warning", "The next run tries again by itself.")

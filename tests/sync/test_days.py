@@ -45,7 +45,7 @@ def test_arrivals_runs_drift_and_calls_are_counted_by_day(live: Live) -> None:
     assert (now[days.RUNS], now["never delivered by EHQ"]) == (2, 1)
 
 
-RUN = Run(1, "c", "clock", False, "completed", "done", {}, {}, 0.0, 0.0, 0.0, None)
+RUN = Run(1, "c", "clock", False, "completed", "done", {}, {}, 0.0, 0.0, 0.0, None, None)
 
 
 def run(started_at: float, untold: int = 0, **more: Any) -> Run:

@@ -1,0 +1,64 @@
+"""Changing a connection's rules on a page: looked at first, refused when somebody else was quicker, then made so."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import flash, redirect, render_template, request
+from werkzeug.wrappers import Response
+
+from relay.domain.rules import fingerprint, read_rules
+from relay.errors import Invalid
+from relay.store.connections import Connection
+from relay.sync import connect
+from relay.sync.connect import Stale
+from relay.sync.effect import effect
+from relay.sync.start import start_run
+from relay.web.access import noted, parts
+
+PEOPLE = ("audience", "fields_left_out", "time_zone")
+"""What changes who is on the list, or what is said of them: shown before it is saved."""
+Answer = Response | tuple[str, int]
+
+
+def seen(connection: Connection) -> str:
+    """What a form carries along, so that of two who change the same settings the second is told."""
+    return fingerprint(connection.rules)
+
+
+def change(connection: Connection, differs: Mapping[str, Any], back: str) -> Answer:
+    """`differs` replaces parts of the rules; what a form does not show stays as it is.
+
+    :raise Invalid: when these cannot be used.
+    """
+    before = connection.rules.model_dump(mode="json")
+    rules = read_rules({**before, **differs})
+    after = rules.model_dump(mode="json")
+    changed = [name for name in after if after[name] != before[name]]
+    known = request.form.get("seen", "")
+    if not changed:
+        flash("Nothing was different, so nothing was changed.", "info")
+        return redirect(back)
+    if known != seen(connection):
+        return render_template("settings/stale.html", back=back), 409
+    if set(changed) & set(PEOPLE) and request.form.get("sure") != "yes":
+        fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("csrf_token", "sure")]
+        return render_template(
+            "settings/effect.html", effect=effect(parts(), connection, rules), fields=fields, back=back
+        ), 200
+    try:
+        connect.configure(parts(), connection, after, known)
+    except Stale:
+        return render_template("settings/stale.html", back=back), 409
+    shown = ({name: whole[name] for name in changed} for whole in (before, after))
+    noted("changed the settings", connection=connection, before=next(shown), after=next(shown))
+    if connection.writable:
+        start_run(parts(), connection.id, trigger="change", phase="compare")
+    flash("Saved. Everybody is compared anew.", "success")
+    return redirect(back)
+
+
+def number(name: str, what: str) -> float:
+    try:
+        return float(request.form.get(name, ""))
+    except ValueError:
+        raise Invalid(f"{what} must be a number.") from None

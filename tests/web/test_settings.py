@@ -1,0 +1,157 @@
+"""Health, problems, fields and settings of a connection: who may, what is shown first, and that two tabs do no harm."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from relay.store import audit, connections, participants, runs
+from relay.store.connections import Connection
+from relay.sync.parts import Parts
+from tests.conftest import Relay, SimulatedEhq, Visitor
+
+Visit = Callable[[str], Visitor]
+
+
+def seen(text: str) -> str:
+    found = re.search(r'name="seen" value="(\w+)"', text)
+    assert found
+    return found[1]
+
+
+def rules(parts: Parts, connection: Connection) -> dict[str, object]:
+    return parts.connection(connection.id).rules.model_dump(mode="json")
+
+
+PAGES = ("", "/problems", "/fields", "/settings")
+POSTS = (
+    "/problems/again", "/problems/acknowledge", "/fields", "/settings/audience", "/settings/name", "/settings/pause",
+    "/settings/resume", "/settings/secret", "/settings/ehq", "/settings/disconnect",
+)  # fmt: skip
+
+
+def test_a_viewer_sees_every_page_and_changes_nothing(parts: Parts, visit: Visit, synced: Connection) -> None:
+    viewer = visit("viewer")
+    for page in PAGES:
+        assert viewer.get(f"/c/{synced.id}{page}").status_code == 200, page
+        assert viewer.get(f"/c/nobody{page}").status_code == 404, page
+    for path in POSTS:
+        assert viewer.post(f"/c/{synced.id}{path}").status_code == 403, path
+    assert visit("operator").post(f"/c/{synced.id}/settings/disconnect").status_code == 403
+    assert parts.connection(synced.id).rules == synced.rules
+
+
+def test_health_shows_the_way_of_a_change_and_what_is_behind_it(
+    parts: Parts, visit: Visit, relay: Relay, ehq: SimulatedEhq, synced: Connection
+) -> None:
+    text = visit("viewer").get(f"/c/{synced.id}").text
+    assert "Everybody is up to date" in text
+    assert "Nothing has arrived yet" in text
+    assert "stands still" in text  # no clock runs in this test
+    assert "by API key" in text
+    assert "@" not in re.sub(r"https?://\S+", "", text)
+    one, _ = ehq.someone()
+    ehq.act("answer", id=one, question=12, value="3090", silent=True)
+    assert relay.reconcile(synced).state == "completed"
+    text = visit("viewer").get(f"/c/{synced.id}").text
+    assert "webhook seems off" in text
+    assert "found 1 change" in text
+    assert "webhook seems to be off" in visit("viewer").get(f"/c/{synced.id}/problems").text
+
+
+def test_refused_people_are_tried_again_and_acknowledged(parts: Parts, visit: Visit, synced: Connection) -> None:
+    with parts.database.write() as tx:
+        (first, *_) = participants.after(tx, synced.id, 0, 1)
+        participants.change(tx, [first.id], refused_code="1", refused_for="x", refused_at=time.time())
+    operator, address = visit("operator"), f"/c/{synced.id}/problems"
+    text = operator.get(address).text
+    assert "does not accept this e-mail address" in text
+    assert "1 person" in text
+    operator.post(f"{address}/acknowledge", data={"problem": "refused:1"})
+    assert "Acknowledged" in operator.get(address).text
+    operator.post(f"{address}/again", data={"problem": "refused:1"})
+    with parts.database.read() as tx:
+        assert participants.counts(tx, synced.id)["refused"] == {}
+    assert "no such problem" in operator.post(f"{address}/again", data={"problem": "odd"}, follow_redirects=True).text
+
+
+def test_a_question_left_out_is_shown_first_then_saved_and_everybody_compared(
+    parts: Parts, visit: Visit, synced: Connection
+) -> None:
+    operator, address = visit("operator"), f"/c/{synced.id}/fields"
+    text = operator.get(address).text
+    shown = re.findall(r'name="shown" value="([^"]+)"', text)
+    sent = {"seen": seen(text), "shown": shown, "on": [one for one in shown if one != "12"]}
+    looked = operator.post(address, data=sent)
+    assert "Nothing is saved yet" in looked.text
+    assert re.search(r"Change</dt><dd>[1-9]\d* people", looked.text)
+    assert rules(parts, synced)["fields_left_out"] == []
+    saved = operator.post(address, data={**sent, "sure": "yes"})
+    assert saved.status_code == 302
+    assert rules(parts, synced)["fields_left_out"] == ["12"]
+    with parts.database.read() as tx:
+        (run,) = runs.under_way(tx, synced.id)
+    assert (run.trigger, run.phase) == ("change", "compare")
+    stale = operator.post(address, data={**sent, "on": shown[:1], "sure": "yes"})  # another tab, opened before
+    assert stale.status_code == 409
+    assert rules(parts, synced)["fields_left_out"] == ["12"]
+
+
+def test_settings_change_what_they_show_and_leave_the_rest(parts: Parts, visit: Visit, connection: Connection) -> None:
+    operator, address = visit("operator"), f"/c/{connection.id}/settings"
+    start = rules(parts, connection)
+    version = seen(operator.get(address).text)
+    operator.post(f"{address}/brake", data={"seen": version, "people": "7", "percent": "2.5"})
+    assert rules(parts, connection) == {**start, "brake": {**start["brake"], "people": 7, "percent": 2.5}}  # type: ignore[dict-item]
+    late = operator.post(f"{address}/opt-outs", data={"seen": version, "opt_outs": "unsubscribe"})
+    assert late.status_code == 409
+    assert rules(parts, connection)["opt_outs"] == "remove"
+    for section, sent in (
+        ("brake", {"people": "many", "percent": "1"}),
+        ("brake", {"people": "-1", "percent": "1"}),
+        ("schedule", {"time_zone": "Mars/Olympus", "daily_at": ""}),
+        ("schedule", {"time_zone": "UTC", "daily_at": "25:00"}),
+        ("tracking", {"consent_to_track": "perhaps"}),
+    ):
+        now = seen(operator.get(address).text)
+        assert operator.post(f"{address}/{section}", data={"seen": now, **sent}).status_code == 422, section
+    assert operator.post(f"{address}/odd").status_code == 404
+    with parts.database.read() as tx:
+        (entry, *_) = audit.search(tx, connection_id=connection.id, limit=5)
+    assert entry.what == "changed the settings"
+
+
+def test_a_new_secret_is_shown_once_and_the_old_one_stays_valid(
+    parts: Parts, visit: Visit, connection: Connection
+) -> None:
+    operator, address = visit("operator"), f"/c/{connection.id}/settings"
+    text = operator.post(f"{address}/secret").text
+    secret = re.search(r"whsec_[\w+/=]+", text)
+    assert secret
+    after = operator.get(address).text
+    assert secret[0] not in after
+    assert "stays valid until" in after
+    assert len(parts.vault.unlock(parts.connection(connection.id).webhook_secrets)) == 2
+
+
+def test_paused_renamed_given_a_wrong_key_and_disconnected(parts: Parts, visit: Visit, connection: Connection) -> None:
+    admin, address = visit("admin"), f"/c/{connection.id}/settings"
+    for _ in range(2):  # a double click
+        admin.post(f"{address}/pause")
+    assert parts.connection(connection.id).state == "paused"
+    admin.post(f"{address}/resume")
+    assert parts.connection(connection.id).state == "on"
+    assert admin.post(f"{address}/name", data={"name": "x" * 5000}).status_code == 422
+    admin.post(f"{address}/name", data={"name": "Bay <b>side</b>"})
+    assert "Bay &lt;b&gt;side" in admin.get(address).text
+    before = parts.connection(connection.id).ehq_credential
+    assert admin.post(f"{address}/ehq", data={"key": "wrong"}).status_code == 422
+    assert parts.connection(connection.id).ehq_credential == before
+    assert admin.post(f"{address}/ehq", data={"key": "sandbox"}).status_code == 302
+    assert admin.post(f"{address}/disconnect", data={"name": "another"}).status_code == 422
+    assert admin.post(f"{address}/disconnect", data={"name": "bay <b>side</b>"}).status_code == 302
+    with parts.database.read() as tx, pytest.raises(AttributeError):
+        connections.find(tx, connection.id).id  # type: ignore[union-attr]  # noqa: B018
