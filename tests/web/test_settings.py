@@ -70,12 +70,12 @@ def test_refused_people_are_tried_again_and_acknowledged(parts: Parts, visit: Vi
     text = operator.get(address).text
     assert "does not accept this e-mail address" in text
     assert "1 person" in text
-    operator.post(f"{address}/acknowledge", data={"problem": "refused:1"})
+    operator.post(f"{address}/acknowledge", {"problem": "refused:1"})
     assert "Acknowledged" in operator.get(address).text
-    operator.post(f"{address}/again", data={"problem": "refused:1"})
+    operator.post(f"{address}/again", {"problem": "refused:1"})
     with parts.database.read() as tx:
         assert participants.counts(tx, synced.id)["refused"] == {}
-    assert "no such problem" in operator.post(f"{address}/again", data={"problem": "odd"}, follow_redirects=True).text
+    assert "no such problem" in operator.post(f"{address}/again", {"problem": "odd"}, follow_redirects=True).text
 
 
 def test_a_question_left_out_is_shown_first_then_saved_and_everybody_compared(
@@ -85,17 +85,17 @@ def test_a_question_left_out_is_shown_first_then_saved_and_everybody_compared(
     text = operator.get(address).text
     shown = re.findall(r'name="shown" value="([^"]+)"', text)
     sent = {"seen": seen(text), "shown": shown, "on": [one for one in shown if one != "12"]}
-    looked = operator.post(address, data=sent)
+    looked = operator.post(address, sent)
     assert "Nothing is saved yet" in looked.text
     assert re.search(r"Change</dt><dd>[1-9]\d* people", looked.text)
     assert rules(parts, synced)["fields_left_out"] == []
-    saved = operator.post(address, data={**sent, "sure": "yes"})
+    saved = operator.post(address, {**sent, "sure": "yes"})
     assert saved.status_code == 302
     assert rules(parts, synced)["fields_left_out"] == ["12"]
     with parts.database.read() as tx:
         (run,) = runs.under_way(tx, synced.id)
     assert (run.trigger, run.phase) == ("change", "compare")
-    stale = operator.post(address, data={**sent, "on": shown[:1], "sure": "yes"})  # another tab, opened before
+    stale = operator.post(address, {**sent, "on": shown[:1], "sure": "yes"})  # another tab, opened before
     assert stale.status_code == 409
     assert rules(parts, synced)["fields_left_out"] == ["12"]
 
@@ -104,9 +104,9 @@ def test_settings_change_what_they_show_and_leave_the_rest(parts: Parts, visit: 
     operator, address = visit("operator"), f"/c/{connection.id}/settings"
     start = rules(parts, connection)
     version = seen(operator.get(address).text)
-    operator.post(f"{address}/brake", data={"seen": version, "people": "7", "percent": "2.5"})
+    operator.post(f"{address}/brake", {"seen": version, "people": "7", "percent": "2.5"})
     assert rules(parts, connection) == {**start, "brake": {**start["brake"], "people": 7, "percent": 2.5}}  # type: ignore[dict-item]
-    late = operator.post(f"{address}/opt-outs", data={"seen": version, "opt_outs": "unsubscribe"})
+    late = operator.post(f"{address}/opt-outs", {"seen": version, "opt_outs": "unsubscribe"})
     assert late.status_code == 409
     assert rules(parts, connection)["opt_outs"] == "remove"
     for section, sent in (
@@ -117,7 +117,7 @@ def test_settings_change_what_they_show_and_leave_the_rest(parts: Parts, visit: 
         ("tracking", {"consent_to_track": "perhaps"}),
     ):
         now = seen(operator.get(address).text)
-        assert operator.post(f"{address}/{section}", data={"seen": now, **sent}).status_code == 422, section
+        assert operator.post(f"{address}/{section}", {"seen": now, **sent}).status_code == 422, section
     assert operator.post(f"{address}/odd").status_code == 404
     with parts.database.read() as tx:
         (entry, *_) = audit.search(tx, connection_id=connection.id, limit=5)
@@ -144,14 +144,14 @@ def test_paused_renamed_given_a_wrong_key_and_disconnected(parts: Parts, visit: 
     assert parts.connection(connection.id).state == "paused"
     admin.post(f"{address}/resume")
     assert parts.connection(connection.id).state == "on"
-    assert admin.post(f"{address}/name", data={"name": "x" * 5000}).status_code == 422
-    admin.post(f"{address}/name", data={"name": "Bay <b>side</b>"})
+    assert admin.post(f"{address}/name", {"name": "x" * 5000}).status_code == 422
+    admin.post(f"{address}/name", {"name": "Bay <b>side</b>"})
     assert "Bay &lt;b&gt;side" in admin.get(address).text
     before = parts.connection(connection.id).ehq_credential
-    assert admin.post(f"{address}/ehq", data={"key": "wrong"}).status_code == 422
+    assert admin.post(f"{address}/ehq", {"key": "wrong"}).status_code == 422
     assert parts.connection(connection.id).ehq_credential == before
-    assert admin.post(f"{address}/ehq", data={"key": "sandbox"}).status_code == 302
-    assert admin.post(f"{address}/disconnect", data={"name": "another"}).status_code == 422
-    assert admin.post(f"{address}/disconnect", data={"name": "bay <b>side</b>"}).status_code == 302
+    assert admin.post(f"{address}/ehq", {"key": "sandbox"}).status_code == 302
+    assert admin.post(f"{address}/disconnect", {"name": "another"}).status_code == 422
+    assert admin.post(f"{address}/disconnect", {"name": "bay <b>side</b>"}).status_code == 302
     with parts.database.read() as tx, pytest.raises(AttributeError):
         connections.find(tx, connection.id).id  # type: ignore[union-attr]  # noqa: B018
