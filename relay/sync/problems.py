@@ -23,8 +23,15 @@ from relay.sync.why import why_refused
 AT_ONCE = 500
 HELD_TIMES = 5
 """Failures in a row before a pause that ends by itself is worth a problem."""
-Kind = Literal["connection", "run", "silent", "refused", "segments", "quarantined", "shared"]
-UNITS = {"refused": "person", "shared": "person", "quarantined": "delivery", "segments": "group", "silent": "change"}
+Kind = Literal["connection", "run", "silent", "refused", "segments", "quarantined", "shared", "field", "lost"]
+UNITS = {
+    "refused": "person",
+    "shared": "person",
+    "quarantined": "delivery",
+    "segments": "group",
+    "silent": "change",
+    "lost": "person",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,7 @@ def again(parts: Parts, connection: Connection, key: str) -> dict[str, Any]:
         tried = _quarantined_again(parts, connection, problem.what)
     elif problem.kind == "segments":
         with parts.database.write() as tx:
-            connections.change(tx, connection.id, segments_due=True)
+            connections.change(tx, connection.id, segments_due=True, segments_after=None)
     elif problem.kind == "connection":
         credentials.resume(parts, connection)
     else:
@@ -172,6 +179,7 @@ def _found(parts: Parts, tx: Tx, connection: Connection) -> Iterator[Problem]:
             f"refused:{code}", "refused", code, meaning, remedy, number, first or now, latest or now, "let them wait"
         )
     yield from _segments(tx, connection, now)
+    yield from _fields(tx, connection, now)
     for reason, number, first, latest in problems.quarantined(tx, connection.id):
         remedy = "Teach the relay this spelling in the settings, or mend the sender; then try again."
         key, title = f"quarantined:{_short(reason)}", f"A delivery could not be read. {reason}".strip()
@@ -194,6 +202,21 @@ def _segments(tx: Tx, connection: Connection, now: float) -> Iterator[Problem]:
         key, title = f"segments:{_short(reason)}", f"A segment could not be made. {reason}"
         remedy = "Do what it says in Campaign Monitor; then try again."
         yield Problem(key, "segments", reason, title, remedy, number, now, now, "make them")
+
+
+def _fields(tx: Tx, connection: Connection, now: float) -> Iterator[Problem]:
+    """Fields that Campaign Monitor will not make, and answers of which something is lost, as the last run counted."""
+    for one in structure.all_fields(tx, connection.id):
+        if one.problem:
+            title = f"The field for “{one.label}” could not be made. {one.problem}"
+            remedy = "Do what it says in Campaign Monitor, or leave the question out; the next run tries again."
+            yield Problem(f"field:{one.source}", "field", one.source, title, remedy, 0, now, now)
+        if one.cut + one.skipped:
+            title = f"Answers to “{one.label}” are longer than Campaign Monitor holds, or of no use to it."
+            remedy = (
+                "Cut answers have their first 250 characters; skipped ones are empty. EngagementHQ keeps them whole."
+            )
+            yield Problem(f"lost:{one.source}", "lost", one.source, title, remedy, one.cut + one.skipped, now, now)
 
 
 def _short(text: str) -> str:

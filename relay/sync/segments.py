@@ -43,8 +43,9 @@ def mend(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture) -> P
 def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, everyone: bool) -> Picture:
     """Each group's segment, true to the group: made, adopted by title, renamed, its rule put back.
 
-    `everyone` reads every segment; otherwise only groups without one, or with a problem, are looked at. A segment that CM will not make
-    is the group's problem, told on the group, and stops nothing else; one that CM is busy with is looked at again soon.
+    `everyone` reads every segment; otherwise only those of groups without one, or with a problem. A segment that CM
+    will not make is the group's problem, told on the group, and stops nothing else; one that CM is busy with is looked
+    at again soon.
     """
     kept_rules.restore(parts, cm, lease, picture.connection.id)
     titles = titles_of(picture.groups.values())

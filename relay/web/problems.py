@@ -48,6 +48,8 @@ def where(problem: Problem) -> tuple[str, str] | None:
         return url_for("runs.one", number=int(problem.what)), "Look at the run"
     if problem.kind == "connection":
         return url_for("oauth.reconnect"), "Connect Campaign Monitor again"
+    if problem.kind in ("field", "lost"):
+        return url_for("fields.page"), "Show the fields"
     if problem.kind == "segments":
         return url_for("fields.page", _anchor="groups"), "Show the groups"
     return url_for("settings.page", _anchor="webhook"), "The webhook's address"
