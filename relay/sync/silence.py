@@ -30,14 +30,19 @@ def hear(tx: Tx, connection: Connection) -> Silence:
     return judge(last, connection.created_at, runs.latest(tx, connection.id, LOOKED_AT, dry=False))
 
 
+def missed(run: Run) -> int:
+    """Changes that this run found and of which a webhook should have told; a first run finds everybody new."""
+    causes = {} if run.counts.get("first_run") else run.counts.get("causes", {})
+    return sum(causes.get(cause, 0) for cause in UNTOLD)
+
+
 def judge(last: float | None, created_at: float, latest: Sequence[Run]) -> Silence:
     """`latest` newest first. What a run finds untold happened since the whole run before it."""
     whole = [run for run in latest if run.state in ("completed", "braked") and run.trigger != "change"]
     if not whole:
         return Silence("speaks" if last else "none", last, None, 0)
     run, since = whole[0], whole[1].started_at if len(whole) > 1 else created_at
-    causes = {} if run.counts.get("first_run") else run.counts.get("causes", {})
-    untold = sum(causes.get(cause, 0) for cause in UNTOLD)
+    untold = missed(run)
     if untold and (last is None or last < since):
         return Silence("off", last, run, untold)
     return Silence("some" if untold else "speaks" if last else "none", last, run, untold)

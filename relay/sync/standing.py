@@ -10,7 +10,7 @@ from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import brake, exports
 from relay.sync.parts import Parts
-from relay.sync.silence import Silence, hear
+from relay.sync.silence import Silence, hear, missed
 
 SLOW_S = 60.0
 """Waiting for longer than this is worth a word."""
@@ -58,7 +58,7 @@ def look(parts: Parts, connection: Connection) -> Look:
         arrived, first = deliveries.how_many_wait(tx, connection.id)
         under_way = runs.under_way(tx, connection.id)
         last = runs.last_ended(tx, connection.id)
-        silence = hear(tx, connection)
+        silence = hear(tx, connection) if last and missed(last) else None
     braked = brake.waiting(parts, connection)
     oldest = min((at for at in (since, first) if at is not None), default=None)
     waiting = Waiting(people, arrived, oldest)
