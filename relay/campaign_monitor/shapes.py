@@ -59,7 +59,7 @@ class Segment:
     title: str
     active: int
     rules: Rules
-    groups: Rules = ()
+    groups: Rules = field(default=(), compare=False)
     """The rules as CM wrote them, for putting them back."""
 
 
