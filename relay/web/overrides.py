@@ -48,15 +48,17 @@ def save(connection: Connection) -> Response | tuple[str, int]:
         rules = trial.rules_of(connection, document)
     except RelayError as error:
         return _page(connection, [("document", str(error))]), 422
-    if request.form.get("version") != fingerprint(connection.rules):
+    version = request.form.get("version", "")
+    try:
+        if rules != connection.rules or version != fingerprint(connection.rules):
+            connect.configure(parts(), connection, rules.model_dump(mode="json"), version)
+            before, after = (_of(one.model_dump(mode="json")) for one in (connection.rules, rules))
+            noted("changed what the site does differently", connection=connection, before=before, after=after)
+    except connect.Stale:
+        now = parts().connection(connection.id).rules
         changed = "Somebody changed these rules meanwhile, so nothing of yours was saved. Below are both: compare."
-        there = _pretty(_of(connection.rules.model_dump(mode="json")))
-        more = {"there_now": there, "rules_version": fingerprint(connection.rules)}
+        more = {"there_now": _pretty(_of(now.model_dump(mode="json"))), "rules_version": fingerprint(now)}
         return _page(connection, [("document", changed)], **more), 409
-    if rules != connection.rules:
-        before, after = (_of(one.model_dump(mode="json")) for one in (connection.rules, rules))
-        connect.configure(parts(), connection, rules.model_dump(mode="json"))
-        noted("changed what the site does differently", connection=connection, before=before, after=after)
     flash("Saved. Everybody is compared anew, and what is quarantined can be taken again.", "success")
     return redirect(url_for("overrides.page"))
 
