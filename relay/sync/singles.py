@@ -82,13 +82,16 @@ class Singles(Imports):
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""
         wanted, old = known(verdict), person.held.email or ""
         new = wanted.email.lower()
-        if self.claimed(old, person):
+        there = self.known_at(old)
+        theirs = there is None or self.picture.held(there).fields.get("ehq_id") in (None, person.known.ehq_id)
+        ours = there is not None and there.state == "Deleted" and person.record.removed
+        # Their own word first, since it goes with them, whoever has the address by now.
+        if there is not None and theirs and there.state != "Active" and not ours:
+            self.record(person, Held(old, there.state), "opted_out", {"state": there.state})
+            return
+        if not theirs or self.claimed(old, person):
             # Addresses change hands among our own people: each address is written with whose it is now.
             self.take(person, verdict)
-            return
-        there = self.known_at(old)
-        if there is not None and there.state != "Active" and not (there.state == "Deleted" and person.record.removed):
-            self.record(person, Held(old, there.state), "opted_out", {"state": there.state})
             return
         if there is not None and there.state == "Active":
             if not self.suppressed(new):
@@ -101,9 +104,11 @@ class Singles(Imports):
                 except Refused as error:
                     if error.code not in ("201", "203"):
                         raise
-            # The new address has a past of its own: one person, one subscriber.
+            # The new address has a past of its own: one person, one subscriber. Whoever EHQ gives the old one to some
+            # day finds that it was us who removed it.
             with self.parts.database.write() as tx:
-                participants.change(tx, [person.id], removed_at=time.time())
+                mark = self.parts.vault.mark(old)
+                participants.change(tx, [person.id], removed_at=time.time(), erased_mark=mark)
             self.lease.check()
             self.cm.delete(self.list_id, old)
         self.take(person, verdict)

@@ -331,3 +331,30 @@ def test_a_second_subscriber_with_somebodys_ehq_id_is_left_alone(live: Live) -> 
     run = live.run()
     assert run.counts["left_alone"] == 1
     assert (live.state(email), live.state("copy@example.com")) == ("Active", "Active")
+
+
+def test_who_opted_out_stays_out_at_a_new_address_also_when_another_has_the_old_one_by_then(live: Live) -> None:
+    (one, address), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("unsubscribe", list="Bayside", email=address)  # and CM's notice of it is lost
+    moves(live, one, "moved@example.com")
+    moves(live, other, address.upper())
+    live.arrives()
+    assert live.run().state == "completed"
+    assert live.state("moved@example.com") is None
+    assert live.state(address) == "Unsubscribed"
+    assert live.cm.violations() == []
+
+
+def test_an_address_that_we_left_behind_in_campaign_monitor_may_be_taken_by_another(live: Live) -> None:
+    (one, address), (other, old) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("subscribe", email="past@example.com")
+    live.cm.act("unsubscribe", email="past@example.com")
+    moves(live, one, "past@example.com")
+    live.arrives()
+    assert live.state(address) == "Deleted", "it was us: the new address opted out"
+    moves(live, other, address.upper())
+    live.arrives()
+    assert live.run().state == "completed"
+    assert (live.state(address), live.state(old)) == ("Active", "Deleted")
+    assert live.subscriber(address)["fields"]["EHQ ID"] == other
+    assert live.cm.violations() == []
