@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.campaign_monitor.shapes import STATES
+from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, alike, differences
 from relay.domain.merge import Known, see
 from relay.domain.participant import Question
@@ -240,13 +241,15 @@ class Reading:
                 self.count("not_kept")
 
     def _vanished(self, cause: str | None) -> None:
-        """Whom we thought to be on the list and who is in none of its states any more."""
+        """Whom we thought to be on the list and who is in none of its states any more. An opt-out outlives its
+        subscriber: it belongs to the person, also when another has their address by now (design rule 3)."""
         last = 0
         while True:
             with self.parts.database.write() as tx:
                 gone = census.cm_unseen(tx, self.connection.id, self.run.id, last, COMPARED)
                 now = [(person.id, self.cursor.get("elsewhere", {}).get(person.known.ehq_id)) for person in gone]
-                read = [(i, Held(address, "Active") if address else Held()) for i, address in now]
+                out = {person.id for person in gone if opted_out(person.held, person.record)}
+                read = [(i, Held(to, "Active") if to else Held()) for i, to in now if to or i not in out]
                 participants.read_back(tx, read, cause)
             if not gone:
                 return
