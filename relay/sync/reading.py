@@ -233,7 +233,7 @@ class Reading:
         verdicts = picture.judge(tx, people)
         for person in people:
             wanted = verdicts[person.id].wanted
-            if wanted and verdicts[person.id].step == "put":
+            if wanted and verdicts[person.id].step == "put" and person.waiting_since is None:
                 participants.refused(tx, person, "not-kept", wanted.fingerprint())
                 lost = {"code": "not-kept", "fields": differences(wanted, person.held)}
                 change = {"participant_id": person.id, "what": "refused", "run_id": self.run.id, "cause": NOT_KEPT}
