@@ -83,7 +83,9 @@ class Singles(Imports):
         wanted, old = known(verdict), person.held.email or ""
         new = wanted.email.lower()
         there = self.known_at(old)
-        theirs = there is None or self.picture.held(there).fields.get("ehq_id") in (None, person.known.ehq_id)
+        said = str(self.picture.held(there).fields.get("ehq_id") or "") if there else ""
+        with self.parts.database.read() as tx:
+            theirs = not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
         ours = there is not None and there.state == "Deleted" and person.record.removed
         # Their own word first, since it goes with them, whoever has the address by now.
         if there is not None and theirs and there.state != "Active" and not ours:
