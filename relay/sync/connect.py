@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from relay.domain.rules import Rules, fingerprint, read_rules
 from relay.domain.schedule import next_run
 from relay.ehq.dialect import dialect
-from relay.errors import Invalid, RelayError
+from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, runs
 from relay.store.connections import Connection
+from relay.store.leases import claim
 from relay.sync import credentials, hooks
 from relay.sync.exports import last_read
 from relay.sync.lists import Wish, choose_list
@@ -167,6 +168,17 @@ def remove(parts: Parts, connection: Connection) -> dict[str, Any]:
         "list_id": connection.cm_list_id,
         "campaign_monitor_webhook": webhook,
     }
+
+
+def abandon(parts: Parts, connection: Connection) -> None:
+    """Removes a draft. :raise RetryLater: while somebody switches it on. · NeedsPerson: when it is none any more."""
+    with claim(parts.database, f"setup:{connection.id}") as lease:
+        if lease is None:
+            raise RetryLater("This is being switched on just now.", remedy="Look again in a moment.", code="busy")
+        now = parts.connection(connection.id)
+        if now.state != "setup":
+            raise NeedsPerson("This was switched on meanwhile.", remedy="Disconnect it in its settings.", code="on")
+        remove(parts, now)
 
 
 def webhook_url(parts: Parts, connection_id: str) -> str:

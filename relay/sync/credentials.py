@@ -92,9 +92,11 @@ def _take_list(parts: Parts, draft: Connection) -> None:
 
 
 def resume(parts: Parts, connection: Connection) -> None:
-    if connection.cm_list_id is None:
-        raise NeedsPerson("This connection has no Campaign Monitor list yet.", remedy="Connect it first.", code="setup")
+    """:raise NeedsPerson: while it is being set up: what the set-up ends with switches it on, and nothing else."""
     with parts.database.write() as tx:
+        now = connections.find(tx, connection.id, lock=True)
+        if now is None or now.state == "setup" or now.cm_list_id is None:
+            raise NeedsPerson("This connection is not set up yet.", remedy="Finish its set-up first.", code="setup")
         connections.change(tx, connection.id, state="on", problem=None, held_until=None, held_times=0)
     parts.queue.ring(connection.id, always=True)
 

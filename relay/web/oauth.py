@@ -126,6 +126,8 @@ def _reconnect(connection: Connection, wrong: RelayError | None = None) -> Answe
 @blueprint.post("/c/<connection>/campaign-monitor")
 @needs("operator")
 def give_key(connection: Connection) -> Answer:
+    if connection.state == "setup":  # there the key makes no list, and switches nothing on
+        return redirect(url_for("wizard.campaign_monitor"))
     try:
         credentials.reconnect(access.parts(), connection, None, request.form.get("key", "").strip() or "-")
     except RelayError as error:

@@ -173,7 +173,7 @@ def choose_list(draft: Draft) -> Answer:
 @blueprint.post("/c/<connection>/setup/abandon")
 @step("ehq")
 def abandon(draft: Draft) -> Answer:
+    connect.abandon(parts(), draft.connection)
     noted("gave up setting up a connection", connection=draft.connection, before={"name": draft.connection.name})
-    connect.remove(parts(), draft.connection)
     flash(f"The set-up of {draft.connection.name} is removed. Nothing was made in Campaign Monitor.", "success")
     return redirect(url_for("connections.page"))

@@ -9,8 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from relay.domain.rules import fingerprint
+from relay.errors import NeedsPerson
 from relay.store import audit, connections
 from relay.store.connections import Connection
+from relay.store.leases import claim
 from relay.sync import connect, hook, setup
 from relay.sync.parts import Parts
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
@@ -219,6 +221,28 @@ def test_giving_up_removes_the_draft_and_made_nothing(
     assert where(operator.post(f"/c/{read.id}/setup/abandon")) == "/"
     assert everyone(parts) == []
     assert cm.sandbox("lists.json")["lists"] == []
+
+
+def test_what_is_being_switched_on_is_not_given_up(parts: Parts, operator: Visitor, read: Connection) -> None:
+    with claim(parts.database, f"setup:{read.id}"):
+        assert operator.post(f"/c/{read.id}/setup/abandon").status_code == 503
+    with parts.database.write() as tx:
+        connections.change(tx, read.id, state="on")
+    with pytest.raises(NeedsPerson):  # whoever read "setup" before
+        connect.abandon(parts, read)
+    assert [one.id for one in everyone(parts)] == [read.id]
+
+
+@pytest.mark.parametrize(("path", "form"), [("settings/resume", {}), ("campaign-monitor", {"key": "sandbox"})])
+def test_no_other_page_switches_a_draft_on(
+    parts: Parts, operator: Visitor, keyed: Connection, cm: SimulatedCampaignMonitor, path: str, form: dict[str, str]
+) -> None:
+    made = parts.campaign_monitor(keyed).create_list(keyed.cm_client_id or "", "Residents")
+    setup.adopt_list(parts, keyed, made)
+    before = parts.connection(keyed.id)
+    assert operator.post(f"/c/{keyed.id}/{path}", form).status_code == 302
+    assert parts.connection(keyed.id) == before
+    assert len(cm.sandbox("lists.json")["lists"]) == 1
 
 
 def test_a_site_without_an_api_goes_from_its_list_to_uploading_exports(
