@@ -34,7 +34,16 @@ def _read(event: Any) -> Told | None:
             return None
         # Only a subscription has no state: it is what makes somebody active.
         state = event.get("State") or ("Active" if event["Type"] == "Subscribe" else "")
-        (now,) = wire.subscribers([{**event, "State": state}])
-        return Told(now, str(event.get("OldEmailAddress") or now.email).strip().lower())
+        address = _address(event["EmailAddress"])
+        before = _address(event.get("OldEmailAddress") or address)
+        (now,) = wire.subscribers([{**event, "EmailAddress": address, "State": str(state)}])
+        return Told(now, before.lower())
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
+
+
+def _address(given: Any) -> str:
+    """:raise ValueError: for what is no text, or holds what no address does, such as NUL, which PostgreSQL refuses."""
+    if not isinstance(given, str) or not given.strip() or not given.strip().isprintable():
+        raise ValueError
+    return given.strip()

@@ -148,11 +148,11 @@ def pause(parts: Parts, connection: Connection) -> None:
 def rotate_secret(parts: Parts, connection: Connection) -> dict[str, Any]:
     """A new webhook secret; those before it stay valid for a day."""
     until, secret = time.time() + GRACE_S, new_secret()
-    old = [
-        item for item in parts.vault.unlock(connection.webhook_secrets) if (item.get("until") or until) > time.time()
-    ]
-    kept = [{"secret": item["secret"], "until": min(item.get("until") or until, until)} for item in old]
     with parts.database.write() as tx:
+        now = connections.find(tx, connection.id, lock=True) or connection  # two who click at once lose no secret
+        stored = parts.vault.unlock(now.webhook_secrets)
+        old = [item for item in stored if (item.get("until") or until) > time.time()]
+        kept = [{"secret": item["secret"], "until": min(item.get("until") or until, until)} for item in old]
         connections.change(tx, connection.id, webhook_secrets=parts.vault.lock([{"secret": secret}, *kept]))
     return {"connection": connection.id, "webhook_secret": secret, "old_secrets_valid_until": until}
 

@@ -19,7 +19,7 @@ def make_secret(parts: Parts, connection: Connection, seen: int) -> str | None:
     secret was shown already, to whoever was quicker."""
     now = time.time()
     with parts.database.write() as tx:
-        fresh = connections.find(tx, connection.id)
+        fresh = connections.find(tx, connection.id, lock=True)
         stored = parts.vault.unlock(fresh.webhook_secrets) if fresh else []
         made = len(stored) and stored[0].get("made", 1)
         if made != seen:

@@ -1,6 +1,8 @@
 """What EHQ and people see."""
 
-from flask import Flask, Request
+from typing import Any
+
+from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_bootstrap import Bootstrap5
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -61,6 +63,13 @@ view says otherwise (access.py)."""
 MACHINES = (webhooks, health)
 
 
+class Pages(Flask):
+    def log_exception(self, exc_info: Any) -> None:
+        """By the view's name: a path may hold a token that opens something."""
+        asked = request.endpoint, request.method
+        self.logger.error("Exception in %s [%s]", *asked, exc_info=exc_info)
+
+
 class Sessions(SecureCookieSessionInterface):
     """A webhook has no session, and opening one costs more than verifying the delivery."""
 
@@ -71,7 +80,7 @@ class Sessions(SecureCookieSessionInterface):
 def create_app(parts: Parts | None = None) -> Flask:
     """The Flask application over `parts` (default: wired from the environment). Connects to nothing yet."""
     parts = parts or wire()
-    app = Flask(__name__, static_folder=None, static_url_path="/static")
+    app = Pages(__name__, static_folder=None, static_url_path="/static")
     app.config.update(
         SECRET_KEY=parts.settings.secret_key,
         SESSION_COOKIE_SECURE=parts.settings.relay_base_url.startswith("https://"),

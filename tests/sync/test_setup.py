@@ -191,3 +191,18 @@ def test_a_stopped_run_that_another_followed_stays_stopped(parts: Parts, relay: 
     progress.stop(parts, connection)
     assert relay.reconcile(connection).state == "completed"
     assert not progress.go_on(parts, run)
+
+
+def test_two_who_rotate_the_webhook_secret_at_once_lose_none(parts: Parts, connection: Connection) -> None:
+    secrets = [connect.rotate_secret(parts, connection)["webhook_secret"] for _ in range(2)]  # both read it before
+    stored = parts.vault.unlock(parts.connection(connection.id).webhook_secrets)
+    assert [one["secret"] for one in stored[:2]] == secrets[::-1]
+    assert len(stored) == 3
+
+
+def test_the_webhook_secret_is_made_from_what_is_locked(
+    parts: Parts, drafted: Connection, statements: list[str]
+) -> None:
+    assert hook.make_secret(parts, drafted, 0)
+    if parts.database.engine.dialect.name == "postgresql":
+        assert any("FOR UPDATE" in one for one in statements)

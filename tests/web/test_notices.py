@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from relay.store import connections
+from relay.store import connections, hints, participants
 from relay.store.connections import Connection
 from relay.store.database import Database, Unavailable
 from relay.sync.parts import Parts
@@ -47,6 +47,30 @@ def test_an_event_that_cannot_be_read_is_passed_over(
     parts: Parts, connection: Connection, path: str, event: Any
 ) -> None:
     assert post(parts, path, about(connection, event)).status_code == 200
+
+
+def test_an_address_that_is_none_is_passed_over_and_the_others_are_heard(
+    parts: Parts, synced: Connection, path: str
+) -> None:
+    event = {"Type": "Update", "EmailAddress": "who@example.com", "State": "Active"}
+    wrong = [None, 7, "", " ", "a\0@example.com", ["a@b.c"]]
+    with parts.database.read() as tx:
+        known = next(one for one in participants.after(tx, synced.id, 0, 100) if one.held.state == "Active")
+    leaves = {"Type": "Deactivate", "EmailAddress": known.held.email, "State": "Unsubscribed"}
+    for name in ("EmailAddress", "OldEmailAddress"):
+        events = [{**event, name: address} for address in wrong]
+        assert post(parts, path, about(synced, *events, leaves)).status_code == 200
+    with parts.database.read() as tx:
+        assert [person.id for person, _, _ in hints.given(tx, synced.id, 10)] == [known.id]
+
+
+def test_a_failure_is_logged_without_the_address_that_is_the_secret(
+    parts: Parts, path: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(webhooks.hints, "hear", lambda *_: 1 / 0)
+    assert post(parts, path, {}).status_code == 500
+    assert "webhooks.campaign_monitor [POST]" in caplog.text
+    assert TOKEN not in caplog.text
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"ListID": "x"}', b"\xff"], ids=repr)
