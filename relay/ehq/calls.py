@@ -46,7 +46,7 @@ class Caller:
         """:raise Invalid: when `base_url` is not an address of a site."""
         self.session, self.credential, self.spoken, self.timeouts = session, credential, spoken, timeouts
         api = spoken.paths["api"].rstrip("/")
-        self.api = _address(base_url).removesuffix(api) + api
+        self.api = site_address(base_url).removesuffix(api) + api
         self.host = urlsplit(self.api).netloc
         self._token: str | None = None
 
@@ -191,7 +191,8 @@ def _wait(told: str) -> float | None:
     return min(max(wait, 0.0), LONGEST_WAIT_S) if math.isfinite(wait) else None
 
 
-def _address(base_url: str) -> str:
+def site_address(base_url: str) -> str:
+    """As it is kept and shown. :raise Invalid: when it is none, or holds a user name, which everybody would see."""
     base_url = base_url.strip().rstrip("/")
     try:
         parts = urlsplit(base_url)
@@ -200,7 +201,9 @@ def _address(base_url: str) -> str:
         usable = False
     if not usable or not base_url.isprintable() or " " in base_url or parts.query or parts.fragment:
         raise Invalid(
-            "The address of the EHQ site is not an address.", remedy="For example https://haveyoursay.example.gov.au"
+            "The address of the EHQ site is not an address.",
+            remedy="For example --ehq-url https://haveyoursay.example.gov.au",
+            code="address",
         )
     if "@" in parts.netloc:
         raise Invalid(

@@ -8,10 +8,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from relay.domain.rules import Rules, fingerprint, read_rules
 from relay.domain.schedule import next_run
+from relay.ehq.calls import site_address
 from relay.ehq.dialect import dialect
 from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, runs
@@ -68,24 +68,20 @@ def drafted(
     :raise Invalid: without a name or an address.
     """
     name, ehq_url = " ".join(name.split()), ehq_url.strip()
-    try:
-        url = urlsplit(ehq_url)
-    except ValueError:  # such as http://[
-        url = urlsplit("")
-    usable = (url.scheme in ("http", "https") and url.netloc) or (reads == "export" and not ehq_url)
-    if not usable or not name or not name.isprintable():
+    if not name or not name.isprintable() or not (ehq_url or reads == "export"):
         raise Invalid(
             "A connection needs a name, and the address of the EHQ site.",
             remedy="For example --name Bayside --ehq-url https://haveyoursay.example.gov.au",
             code="address",
         )
+    ehq_url = site_address(ehq_url) if ehq_url else ""
     now = time.time()
     connection_id = f"{slug(name)}-{random.token_hex(3)}"
     return Connection(
         id=connection_id,
         name=name[:200],
         created_at=now,
-        ehq_url=ehq_url.rstrip("/"),
+        ehq_url=ehq_url,
         ehq_credential=parts.vault.lock(dict(ehq_credential)),
         cm_credential=None,
         cm_token_expires_at=None,

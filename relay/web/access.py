@@ -162,6 +162,10 @@ def _guard() -> Response | None:
             return _to_login()
         if not user.may(role):
             abort(403, f"This page is for {ARTICLES.get(role, 'nobody')}; you are {ARTICLES[user.role]}.")
+        if any(
+            "\0" in value for _, value in request.form.items(multi=True)
+        ):  # PostgreSQL takes none
+            abort(400, "What was sent holds a character that nobody can type. Nothing was changed.")
     arguments = request.view_args or {}
     if "connection" in arguments:
         g.connection = arguments["connection"] = connection(arguments["connection"])
@@ -181,6 +185,12 @@ def _to_login() -> Response:
         flash("Your session has ended. Please log in again.", "info")
     there = request.full_path.rstrip("?")
     return redirect(url_for("login.page", next=None if there == "/" else there))
+
+
+def asked(name: str) -> str | None:
+    """What the address asks for under `name`, if it can be looked for: PostgreSQL takes no NUL."""
+    value = request.args.get(name)
+    return value if value is None or value.isprintable() else None
 
 
 def next_page() -> str:

@@ -13,7 +13,7 @@ from relay.store.connections import Connection
 from relay.store.receipts import Touched
 from relay.store.runs import Run
 from relay.sync import brake, progress, work
-from relay.web.access import needs, noted, parts
+from relay.web.access import asked, needs, noted, parts
 from relay.web.csvs import csv_lines
 
 blueprint = Blueprint("runs", __name__)
@@ -112,7 +112,7 @@ def one(connection: Connection, number: int) -> str:
 @needs("viewer")
 def people(connection: Connection, number: int) -> str:
     run = run_of(connection, number)
-    what, cause, after = (request.args.get(name) for name in ("what", "cause", "after"))
+    what, cause, after = map(asked, ("what", "cause", "after"))
     last = int(after) if after and after.isdecimal() and len(after) < 16 else 0
     with parts().database.read() as tx:
         some = receipts.touched(tx, run.id, what=what, cause=cause, after=last, limit=PAGE + 1)

@@ -81,8 +81,8 @@ def save(connection: Connection, section: str) -> Answer:
 @needs("operator")
 def rename(connection: Connection) -> Answer:
     name = " ".join(request.form.get("name", "").split())
-    if not name or len(name) > LONGEST_NAME:
-        return _page(connection, f"A name has between 1 and {LONGEST_NAME} characters."), 422
+    if not name.isprintable() or not 0 < len(name) <= LONGEST_NAME:
+        return _page(connection, f"A name has between 1 and {LONGEST_NAME} characters that can be seen."), 422
     if name != connection.name:
         with parts().database.write() as tx:
             connections.change(tx, connection.id, name=name)

@@ -159,7 +159,7 @@ def _short(value: Any) -> str:
 
 def host(address: str) -> str:
     """haveyoursay.example.gov.au, of a whole address."""
-    return urlsplit(address).netloc or address
+    return urlsplit(address).netloc.rpartition("@")[2] or address
 
 
 def mask(value: object) -> str:

@@ -47,6 +47,8 @@ def test_the_receipt_says_what_was_done_to_how_many_and_why_and_hides_who(
     assert ehq_id in people
     assert email not in people
     assert "Nothing matches" in viewer.get(f"/c/{synced.id}/runs/{run.id}/people?what=moved").text
+    for name in ("what", "cause"):
+        assert viewer.get(f"/c/{synced.id}/runs/{run.id}/people?{name}=%00").status_code == 200
 
 
 def test_what_it_would_do_changes_nothing(

@@ -145,6 +145,7 @@ def test_paused_renamed_given_a_wrong_key_and_disconnected(parts: Parts, visit: 
     admin.post(f"{address}/resume")
     assert parts.connection(connection.id).state == "on"
     assert admin.post(f"{address}/name", {"name": "x" * 5000}).status_code == 422
+    assert admin.post(f"{address}/name", {"name": "Bay\x1bside"}).status_code == 422
     admin.post(f"{address}/name", {"name": "Bay <b>side</b>"})
     assert "Bay &lt;b&gt;side" in admin.get(address).text
     before = parts.connection(connection.id).ehq_credential
@@ -155,3 +156,19 @@ def test_paused_renamed_given_a_wrong_key_and_disconnected(parts: Parts, visit: 
     assert admin.post(f"{address}/disconnect", {"name": "bay <b>side</b>"}).status_code == 302
     with parts.database.read() as tx, pytest.raises(AttributeError):
         connections.find(tx, connection.id).id  # type: ignore[union-attr]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        ("/c/{}/settings/name", {"name": "a\0b"}),
+        ("/c/{}/overrides/try", {"document": "{}", "delivery": "\0"}),
+        ("/connect", {"name": "B", "address": "https://x.example/\0", "how": "export"}),
+    ],
+)
+def test_a_character_that_no_database_takes_is_refused_wherever_it_is_sent(
+    visit: Visit, connection: Connection, path: str, form: dict[str, str]
+) -> None:
+    page = visit("operator").post(path.format(connection.id), form)
+    assert page.status_code == 400
+    assert "nobody can type" in page.text

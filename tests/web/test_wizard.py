@@ -73,6 +73,8 @@ def test_an_address_and_a_key_that_work_begin_a_draft_and_the_audit_log_says_who
         ({"name": ""}, "needs a name"),
         ({"address": "haveyoursay"}, "as in a browser"),
         ({"address": "http://["}, "as in a browser"),
+        ({"address": "https://x.example/\x1b", "how": "export"}, "as in a browser"),
+        ({"address": "https://ada:word@x.example", "how": "export"}, "has a user name in it"),
         ({"address": "http://127.0.0.1:1"}, "cannot be reached"),
         ({"key": "wrong"}, "does not let this key"),
         ({"key": ""}, "An API key is needed"),
