@@ -1,5 +1,6 @@
 """Who may log in: their role, and whether they may still."""
 
+import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,9 @@ def add(tx: Tx, email: str, name: str, role: str, password_hash: str | None = No
         "role": role,
         "password_hash": password_hash,
         "created_at": time.time(),
+        "round": secrets.randbelow(
+            2**30
+        ),  # SQLite gives an id again: sessions and links of the former end all the same
     }
     try:
         with tx.begin_nested():

@@ -6,12 +6,12 @@ argument `<connection>` of an address reaches the view as the connection itself,
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, flash, g, redirect, request, session, url_for
 from flask_limiter import Limiter
-from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, UserMixin, current_user, login_user, logout_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.wrappers import Response
@@ -24,7 +24,22 @@ from relay.sync.parts import Parts
 
 IDLE_S, LONGEST_S, NOTICED_S = 8 * 3600, 24 * 3600, 60
 View = TypeVar("View", bound=Callable[..., Any])
-limiter = Limiter(get_remote_address, in_memory_fallback_enabled=True, headers_enabled=True)
+
+
+def place() -> str:
+    """Where a request comes from: an IPv4 address, or the /64 of an IPv6 one: whoever has one address has them all."""
+    try:
+        address = ip_address((request.remote_addr or "").partition("%")[0])
+    except ValueError:
+        return "?"
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ip_network((address, 64), strict=False))
+
+
+limiter = Limiter(place, in_memory_fallback_enabled=True, headers_enabled=True)
 _csrf = CSRFProtect()
 
 
@@ -162,9 +177,7 @@ def _guard() -> Response | None:
             return _to_login()
         if not user.may(role):
             abort(403, f"This page is for {ARTICLES.get(role, 'nobody')}; you are {ARTICLES[user.role]}.")
-        if any(
-            "\0" in value for _, value in request.form.items(multi=True)
-        ):  # PostgreSQL takes none
+        if any("\0" in value for _, value in request.form.items(multi=True)):  # PostgreSQL takes none
             abort(400, "What was sent holds a character that nobody can type. Nothing was changed.")
     arguments = request.view_args or {}
     if "connection" in arguments:

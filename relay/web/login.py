@@ -1,7 +1,6 @@
 """Logging in and out; the first administrator; invitations. The only pages without a log-in."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask_limiter.util import get_remote_address
 from werkzeug.wrappers import Response
 
 from relay.errors import Invalid
@@ -9,20 +8,24 @@ from relay.store import audit
 from relay.store.users import User
 from relay.sync import accounts
 from relay.web import access
-from relay.web.access import limiter, parts, public
+from relay.web.access import limiter, parts, place, public
 
 blueprint = Blueprint("login", __name__)
 Answer = str | Response | tuple[str, int]
-PER_PERSON, PER_PLACE = "10 per 15 minutes", "100 per hour"
-"""Failures, for an address from one place, and from one place."""
+PER_PERSON, PER_PLACE, PER_ACCOUNT = "10 per 15 minutes", "100 per hour", "100 per hour"
+"""Failures, for an address from one place, from one place, and for an address from everywhere."""
 
 
 def _failed(response: Response) -> bool:
     return response.status_code == 401
 
 
+def _account() -> str:
+    return request.form.get("email", "").strip().lower()[:200]
+
+
 def _person() -> str:
-    return f"{get_remote_address()} {request.form.get('email', '').strip().lower()[:200]}"
+    return f"{place()} {_account()}"
 
 
 @blueprint.get("/login")
@@ -35,7 +38,8 @@ def page() -> Answer:
 
 @blueprint.post("/login")
 @limiter.limit(PER_PERSON, key_func=_person, deduct_when=_failed)
-@limiter.limit(PER_PLACE, key_func=get_remote_address, deduct_when=_failed)
+@limiter.limit(PER_PLACE, key_func=place, deduct_when=_failed)
+@limiter.limit(PER_ACCOUNT, key_func=lambda: f"account {_account()}", deduct_when=_failed)
 @public
 def enter() -> Answer:
     email = request.form.get("email", "")

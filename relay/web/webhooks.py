@@ -13,6 +13,7 @@ from relay.store.database import Unavailable
 from relay.sync import hints, hooks
 from relay.sync.parts import Parts
 from relay.sync.receive import NotGenuine, Receiver, UnknownConnection
+from relay.web.access import place
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 LARGEST_BODY = 256 * 1024
@@ -78,7 +79,7 @@ _forgeries: dict[str, deque[float]] = {}
 
 def not_genuine(error: RelayError, status: int = 401) -> Response:
     """401 or 404, and 429 for an address that keeps trying; only failures are counted, and only in this process."""
-    now, address = time.monotonic(), request.remote_addr or "?"
+    now, address = time.monotonic(), place()
     if len(_forgeries) > 10_000:
         _forgeries.clear()
     times = _forgeries.setdefault(address, deque(maxlen=FORGERIES))

@@ -11,12 +11,14 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 
 from relay.errors import Invalid
 from relay.queue import Queue
 from relay.store import audit, users
 from relay.store.audit import Entry
+from relay.store.tables import users as table
 from relay.store.users import User
 from relay.sync import accounts
 from relay.sync.parts import Parts
@@ -174,6 +176,25 @@ def test_after_ten_failures_one_is_told_when_to_try_again_and_others_are_not_kep
     assert elsewhere.post("/login", form, environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 302
 
 
+def test_guessing_from_a_whole_network_is_guessing_from_one_place(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "check_password_hash", lambda stored, given: False)
+    guesser = visit("")
+
+    def guess(address: str) -> int:
+        form = {"email": "olga@example.org", "password": "guess"}
+        return guesser.post("/login", form, environ_base={"REMOTE_ADDR": address}).status_code
+
+    assert [guess(f"2001:db8:0:1::{number:x}") for number in range(11)] == [401] * 10 + [429]
+    assert guess("2001:db8:0:2::1") == 401
+    assert [guess("::ffff:192.0.2.1") for _ in range(10)] == [401] * 10
+    assert guess("192.0.2.1") == 429
+    answers = [guess(f"198.51.100.{number}") for number in range(100)]
+    assert answers[0] == 401
+    assert answers[-1] == 429, "one account from many places"
+
+
 def test_logging_in_often_is_no_failure(visit: Visit, member: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "check_password_hash", lambda stored, given: given == PASSWORD)
     assert {log_in(visit("")) for _ in range(15)} == {302}
@@ -301,3 +322,15 @@ def test_of_two_who_use_the_set_up_link_at_once_one_becomes_administrator(parts:
     assert sum(isinstance(answer, User) for answer in answers) == 1
     with parts.database.read() as tx:
         assert len(users.everyone(tx)) == 1
+
+
+def test_whoever_gets_the_number_of_somebody_removed_is_not_let_in_by_their_link(parts: Parts) -> None:
+    former = accounts.invite(parts, None, "former@example.org", "admin")
+    link = path(accounts.invitation_url(parts, former)).rpartition("/")[2]
+    with parts.database.write() as tx:
+        tx.execute(sa.delete(table).where(table.c.id == former.id))
+        again = users.add(tx, "new@example.org", "New", "admin")
+        assert again
+        tx.execute(sa.update(table).where(table.c.id == again.id).values(id=former.id))
+    with pytest.raises(Invalid):
+        accounts.read_invitation(parts, link)
