@@ -61,6 +61,8 @@ PAGES = (
 """Modules of pages, each with a `blueprint`. Whatever they answer is behind a log-in, a role and a CSRF token unless a
 view says otherwise (access.py)."""
 MACHINES = (webhooks, health)
+LARGEST_FORM = 1024 * 1024
+"""Of what anybody may send before they log in. Uploads (`takes`) and the webhook door have limits of their own."""
 
 
 class Pages(Flask):
@@ -86,7 +88,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         SESSION_COOKIE_SECURE=parts.settings.relay_base_url.startswith("https://"),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        MAX_CONTENT_LENGTH=importing.LARGEST,  # only uploads come near it; the webhook door has its own
+        MAX_CONTENT_LENGTH=LARGEST_FORM,
         SEND_FILE_MAX_AGE_DEFAULT=86400,
         BOOTSTRAP_SERVE_LOCAL=True,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session

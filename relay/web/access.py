@@ -55,6 +55,16 @@ def public(view: View) -> View:
     return needs("")(view)
 
 
+def takes(largest: int) -> Callable[[View], View]:
+    """Of a view that files are uploaded to: up to so many bytes, which nobody may send who may not open it."""
+
+    def mark(view: View) -> View:
+        view.takes = largest  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 def parts() -> Parts:
     found: Parts = current_app.extensions["relay"]
     return found
@@ -182,6 +192,10 @@ def _guard() -> Response | None:
     arguments = request.view_args or {}
     if "connection" in arguments:
         g.connection = arguments["connection"] = connection(arguments["connection"])
+    if largest := getattr(current_app.view_functions[request.endpoint], "takes", 0):
+        if request.mimetype != "multipart/form-data":  # any other is read into memory as a whole
+            abort(415, "This page takes files as its own form sends them (multipart/form-data), so nothing was read.")
+        request.max_content_length = largest  # before the CSRF token, which is in the form, is looked for
     return None
 
 

@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, current_app, make_response, render_template, request
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from relay.errors import Incomplete, Invalid, NeedsPerson, Refused, RelayError, RetryLater
 from relay.store.database import Unavailable
@@ -20,7 +20,8 @@ SAID = {
     403: ("You may not open this page", "Ask an administrator of the relay if you need it."),
     404: ("There is nothing here", "Check the address, or start from the connections."),
     405: ("That cannot be opened this way", "Go back, and use the button on the page."),
-    413: ("That is too much at once", "Send less."),
+    413: ("That is too much at once", "Go back and send less: an export can be uploaded in parts."),
+    415: ("That cannot be sent this way", "Go back, and use the form on the page."),
     429: ("Too many attempts", "Wait a moment, then try again."),
     500: ("Something went wrong on our side", "Nothing you did caused this. It is in the log; please try again."),
     503: ("The relay cannot answer just now", "Try again in a minute. Changes from EngagementHQ are not lost."),
@@ -53,6 +54,9 @@ def _http_page(error: HTTPException) -> Any:
         limit = limiter.current_limit
         told = f"Try again in {span(max(1.0, limit.reset_at - time.time()))}." if limit else ""
         remedy = "If this was not you, somebody may be guessing passwords."
+    elif isinstance(error, RequestEntityTooLarge):
+        most, fields = (request.max_content_length or 0) // 2**20, request.max_form_parts or 0
+        told = f"This page takes at most {most} MB and {fields:,} fields, so nothing was read and nothing was changed."
     elif told == type(error).description:  # the framework's own words, for programmers
         told = ""
     answer = page(status, title, told, remedy)

@@ -15,7 +15,7 @@ from relay.store.connections import Connection
 from relay.store.exports import Export
 from relay.sync import exports, progress
 from relay.sync.uploads import Kind, Manifest, Upload
-from relay.web.access import needs, noted, parts
+from relay.web.access import needs, noted, parts, takes
 
 blueprint = Blueprint("importing", __name__)
 LARGEST = 200 * 1024 * 1024
@@ -52,6 +52,7 @@ def _form(connection: Connection, problems: Problems) -> str:
 
 @blueprint.post("/c/<connection>/import")
 @needs("operator")
+@takes(LARGEST)
 def upload(connection: Connection) -> Response | tuple[str, int]:
     problems: Problems = []
     people, made_at = _number(problems), _made_at(connection, problems)

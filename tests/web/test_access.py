@@ -11,7 +11,7 @@ import pytest
 from relay.store import users
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
-from relay.web import MACHINES, access, create_app
+from relay.web import LARGEST_FORM, MACHINES, access, create_app
 from tests.conftest import Visitor, session_of, user_of
 from tests.web.conftest import Sender
 
@@ -65,7 +65,7 @@ def test_without_a_log_in_nothing_can_be_changed(visit: Visit) -> None:
 def test_every_form_needs_the_token_of_its_page(visit: Visit, sender: Sender) -> None:
     admin = visit("admin")
     for endpoint, address in pages(admin, "POST", sender.connection.id):
-        answer = admin.client.post(address)
+        answer = admin.client.post(address, content_type="multipart/form-data")
         assert (endpoint, answer.status_code) == (endpoint, 400)
         assert "nothing was changed" in answer.text
 
@@ -220,6 +220,17 @@ def test_a_wrong_method_is_a_page_too(visit: Visit) -> None:
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
     assert "use the button" in answer.text
+
+
+@pytest.mark.parametrize("sent_as", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_nobody_may_send_more_than_a_form_before_they_log_in(visit: Visit, sender: Sender, sent_as: str) -> None:
+    nobody, form = visit(""), {"password": "x" * (LARGEST_FORM + 1)}
+    answer = nobody.post("/login", form, content_type=sent_as)
+    assert answer.status_code == 413
+    assert "at most 1 MB" in answer.text
+    assert "nothing was changed" in answer.text
+    answer = nobody.post(f"/c/{sender.connection.id}/import", form, content_type=sent_as)
+    assert answer.headers["Location"] == "/login", "which is said without reading it"
 
 
 def test_under_https_cookies_are_secure_and_browsers_insist(parts: Parts) -> None:

@@ -11,6 +11,7 @@ import requests
 
 from relay.store import audit, exports
 from relay.store.connections import Connection
+from relay.web import LARGEST_FORM
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
 
 Visit = Callable[[str], Visitor]
@@ -77,6 +78,20 @@ def test_what_cannot_be_used_is_said_at_its_field(
     assert says in answer.text
     with relay.parts.database.read() as tx:
         assert exports.waiting(tx, by_hand.id) == []
+
+
+def test_only_an_upload_may_be_large_and_only_as_the_page_sends_it(
+    visit: Visit, by_hand: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator, large = visit("operator"), b"Name\n" + b"x\n" * (LARGEST_FORM // 2)
+    assert "no column Email" in upload(operator, by_hand, files=[(io.BytesIO(large), "large.csv")]).text
+    monkeypatch.setattr(operator.app.view_functions["importing.upload"], "takes", 2**20)
+    answer = upload(operator, by_hand, files=[(io.BytesIO(large), "large.csv")])
+    assert answer.status_code == 413
+    assert "an export can be uploaded in parts" in answer.text
+    answer = operator.post(f"/c/{by_hand.id}/import", {"people": "56"})
+    assert answer.status_code == 415
+    assert "nothing was read" in answer.text
 
 
 def test_an_incomplete_export_says_why_and_can_be_thrown_away(
