@@ -1,6 +1,7 @@
 """How pages say things: filters for templates. Times are epoch seconds, shown in the connection's time zone (UTC
 outside of one) with the zone's name."""
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
@@ -13,6 +14,7 @@ from flask import Flask, g, url_for
 from markupsafe import Markup, escape
 
 HIDDEN = "•••"
+ADDRESS = re.compile(r"(\S*)@(\S+)\.([a-z]{2,24})")
 LONGEST_VALUE = 200
 
 
@@ -104,12 +106,12 @@ def plural(number: int, one: str, many: str = "") -> str:
 
 
 def mask_email(email: str | None) -> str:
-    """j•••@e•••.au: nobody is known by it, and two who stand side by side can be told apart."""
+    """j•••@e•••.au: nobody is known by it, and two who stand side by side can be told apart. Of what only stands where
+    an address should, nothing is shown: what looks like its ending may be a name."""
     if not email:
         return "no address"
-    name, _, host = email.rpartition("@")
-    last = host.rpartition(".")[2]
-    return f"{name[:1]}{HIDDEN}@{host[:1]}{HIDDEN}.{last}"
+    found = ADDRESS.fullmatch(email)
+    return f"{found[1][:1]}{HIDDEN}@{found[2][:1]}{HIDDEN}.{found[3]}" if found else HIDDEN
 
 
 def mask_name(name: str | None) -> str:

@@ -81,6 +81,14 @@ def test_numbers() -> None:
 def test_masks_show_a_first_letter_and_no_length() -> None:
     assert words.mask_email("jo.smith@example.org") == words.mask_email("j@e.org") == "j•••@e•••.org"
     assert words.mask_email(None) == "no address"
+    for no_address in (
+        "janesmith",
+        "jane.smith",
+        "jane@example.com (Jane Smith)",
+        "jane@smith",
+        "j@example.com jane.smith",
+    ):
+        assert words.mask_email(no_address) == "•••"
     assert words.mask_name("Jo van Smith") == "J••• v••• S•••"
     assert words.mask("an answer") == words.mask(["a", "b"]) == "•••"
     assert words.mask("") == ""
