@@ -1,5 +1,6 @@
 """Deliveries: what arrived, what it said, what became of it; and taking it in again, with the effect shown first."""
 
+import time
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,11 @@ from relay.store import chosen, participants
 from relay.store.chosen import Filter
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
+from relay.store.person import Person
 from relay.sync import replay as replays
 from relay.sync.masked import masked
 from relay.web.access import me, needs, noted, parts
-from relay.web.people import LOOKED
+from relay.web.people import LOOKED, REVEALED_S
 
 blueprint = Blueprint("deliveries", __name__, url_prefix="/c/<connection>/deliveries")
 SHOWN = 50
@@ -52,15 +54,13 @@ def page(connection: Connection) -> Answer:
 def one(connection: Connection, number: int) -> Answer:
     delivery = _load(connection, number)
     body = orjson.loads(parts().vault.unseal(delivery.body)) if delivery.body else None
-    open_ = session.get("delivery") == number and me().may("operator")
+    open_ = _revealed(number)
     headers = getattr(delivery, "headers", None)
-    with parts().database.read() as tx:
-        people = participants.by_ids(tx, connection.id, [delivery.subject]) if delivery.subject else {}
     return render_template(
         "deliveries/one.html",
         one=delivery,
         state=STATES[delivery.state],
-        person=next(iter(people.values()), None) if not delivery.type.startswith("group") else None,
+        person=_about(connection, delivery),
         headers=orjson.loads(headers) if isinstance(headers, str) else headers or {},
         body=orjson.dumps(body if open_ else masked(body), option=orjson.OPT_INDENT_2).decode()
         if delivery.body
@@ -72,13 +72,23 @@ def one(connection: Connection, number: int) -> Answer:
 @blueprint.post("/<int:number>/reveal")
 @needs("operator")
 def reveal(connection: Connection, number: int) -> Answer:
-    delivery = _load(connection, number)
-    with parts().database.read() as tx:
-        people = participants.by_ids(tx, connection.id, [delivery.subject]) if delivery.subject else {}
-    known = next(iter(people.values()), None)
+    known = _about(connection, _load(connection, number))
     noted(LOOKED, connection=connection, participant=known.id if known else None, delivery=number)
-    session["delivery"] = number
+    session["revealed_delivery"] = [number, time.time() + REVEALED_S]
     return redirect(url_for("deliveries.one", number=number))
+
+
+def _revealed(number: int) -> bool:
+    shown, until = session.get("revealed_delivery", (None, 0))
+    return bool(me().may("operator") and shown == number and until > time.time())
+
+
+def _about(connection: Connection, delivery: Delivery) -> Person | None:
+    """The person whom it tells of, if we know them: a group's id may be somebody's too."""
+    if not delivery.subject or delivery.type.startswith("group"):
+        return None
+    with parts().database.read() as tx:
+        return participants.by_ids(tx, connection.id, [delivery.subject]).get(delivery.subject)
 
 
 @blueprint.get("/replay")

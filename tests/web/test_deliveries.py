@@ -10,6 +10,7 @@ import pytest
 from relay.store import audit, chosen, connections, participants
 from relay.store.chosen import Filter
 from relay.sync.masked import masked
+from relay.web import deliveries
 from tests.conftest import Relay, Visitor
 from tests.web.conftest import Sender, registered
 
@@ -63,6 +64,28 @@ def test_a_body_is_masked_until_an_operator_reveals_it_which_is_noted(arrived: S
         (entry,) = audit.search(tx)
         (person,) = participants.one(tx, arrived.connection.id, "901")
     assert (entry.what, entry.participant_id) == ("looked at a person's data", person.id)
+
+
+def test_a_delivery_stays_revealed_for_ten_minutes(
+    arrived: Sender, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    olga, number = visit("operator"), number_of(arrived, subject="901")
+    email = registered("901")["data"]["attributes"]["email"]
+    monkeypatch.setattr(deliveries, "REVEALED_S", 0.0)
+    olga.post(at(arrived, f"/{number}/reveal"))
+    assert email not in olga.get(at(arrived, f"/{number}")).text
+
+
+def test_looking_at_a_group_s_delivery_is_not_noted_as_looking_at_who_has_its_id(
+    arrived: Sender, visit: Visit, relay: Relay
+) -> None:
+    data = {"type": "groups", "id": "901", "attributes": {"name": "Dog owners"}}
+    assert arrived.send({**registered("901"), "type": "group.created", "data": data}).status_code == 202
+    number = number_of(arrived, type="group.created", subject="901")
+    visit("operator").post(at(arrived, f"/{number}/reveal"))
+    with arrived.parts.database.read() as tx:
+        (entry,) = audit.search(tx)
+    assert (entry.participant_id, entry.detail) == (None, {"delivery": number})
 
 
 def test_a_mask_keeps_the_shape_and_nothing_of_a_person() -> None:
