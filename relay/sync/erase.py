@@ -29,6 +29,11 @@ DONE = {
     "not connected": "Campaign Monitor is not connected, so nothing was done there.",
 }
 AT_ONCE, MOST = 500, 100_000
+LOOKS = (
+    "Who opened this person's data, or a delivery about them. Not listed by person: downloads of whom Campaign Monitor "
+    "refused (CSV), and deliveries about groups or that could not be read; the audit log has those by run and "
+    "by delivery."
+)
 
 
 def ask_to_erase(parts: Parts, connection: Connection, people: list[Person]) -> None:
@@ -143,6 +148,7 @@ def export(parts: Parts, connection: Connection, email_or_id: str) -> dict[str, 
         "made_at": time.time(),
         "connection": {"id": connection.id, "name": connection.name, "ehq_url": connection.ehq_url},
         "times": "seconds since 1970-01-01 UTC",
+        "looked_at_by": LOOKS,
         "people": [_about(parts, connection, picture, person) for person in people],
     }
 

@@ -1,6 +1,6 @@
 """What one EHQ site does differently: the document, tried on something captured before it is saved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from relay.domain.rules import fingerprint
 from relay.errors import Invalid, RelayError
-from relay.store import deliveries
+from relay.store import deliveries, participants
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
 from relay.sync import connect, trial
@@ -81,8 +81,20 @@ def attempt(connection: Connection) -> str | tuple[str, int]:
     except RelayError as error:
         return _page(connection, [("document" if "overrides" in str(error) else "pasted", str(error))]), 422
     if reveal:
-        noted("revealed what a delivery says", connection=connection, delivery=key[:100] or "pasted")
+        for participant in _known(connection, key, found["results"]) or [None]:
+            what = "revealed what a delivery says"
+            noted(what, connection=connection, participant=participant, delivery=key[:100] or "pasted")
     return _page(connection, found={**found, "results": [_shown(one, reveal) for one in found["results"]]})
+
+
+def _known(connection: Connection, key: str, results: Sequence[Mapping[str, Any]]) -> list[int | None]:
+    """Our ids of those whom it shows and we know: by what was tried, and by what was read when it arrived."""
+    ids = {str(one["person"]["ehq_id"]) for one in results if one["person"]}
+    ids = {one for one in ids if one.isprintable()}  # pasted: PostgreSQL takes no NUL, not even to look for
+    with parts().database.read() as tx:
+        arrived = deliveries.search(tx, connection.id, key=key, limit=1) if key else []
+        ids |= {one.subject for one in arrived if one.subject and not one.type.startswith("group")}
+        return [person.id for person in participants.by_ids(tx, connection.id, ids).values()]
 
 
 @blueprint.post("/c/<connection>/overrides/proof")

@@ -211,6 +211,7 @@ def test_an_export_holds_everything_we_know_of_a_person_and_nobody_else(live: Li
     live.happens("answer", id=one, question=12, value="3777")
     document = orjson.dumps(erasing.export(live.relay.parts, live.connection, email)).decode()
     assert other not in document
+    assert "downloads of whom Campaign Monitor refused (CSV)" in orjson.loads(document)["looked_at_by"]
     (person,) = orjson.loads(document)["people"]
     assert person["ehq"]["email"].lower() == email.lower()
     assert person["campaign_monitor"]["state"] == "Active"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from relay.store import audit
+from relay.store import audit, participants
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
 from tests.conftest import Live, Relay, Visitor
@@ -54,7 +54,9 @@ def test_a_delivery_that_arrived_is_tried_and_seeing_it_is_in_the_audit_log(visi
     assert "seen@example.com" in operator.post(f"{there}/try", {**form, "reveal": "yes"}).text
     with live.relay.parts.database.read() as tx:
         (entry,) = audit.search(tx, what="revealed what a delivery says")
+        (person,) = participants.one(tx, live.connection.id, "seen@example.com")
     assert f"msg_{key}" in str(entry)
+    assert entry.participant_id == person.id
 
 
 def test_a_proof_is_checked(visit: Visit, connection: Connection, relay: Relay) -> None:
