@@ -21,7 +21,8 @@ _SHORT = [c for c in table.columns.values() if c.name not in ("body", "headers")
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which deliveries. `since` and `until` are epoch seconds; `subject` an EHQ id; `delivery` the sender's own id."""
+    """Which deliveries. `since` and `until` are epoch seconds; `subject` an EHQ id; `delivery` the sender's own id, and
+    `number` ours."""
 
     state: str | None = None
     type: str | None = None
@@ -30,10 +31,15 @@ class Filter:
     subject: str | None = None
     delivery: str | None = None
     reason: str | None = None
+    number: int | None = None
 
     @property
     def indexed(self) -> bool:
-        return self.state in ("waiting", "quarantined") or self.subject is not None or self.delivery is not None
+        exactly = (self.subject, self.delivery, self.number)
+        return self.state in ("waiting", "quarantined") or any(one is not None for one in exactly)
+
+
+NOTHING = Filter(number=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +145,12 @@ def _matching(columns: Any, chosen: Filter) -> list[sa.ColumnElement[bool]]:
     for name, value in (("type", chosen.type), ("reason", chosen.reason)):
         if value is not None:
             found.append(columns[name] == value)
-    for column, value in ((_c.subject, chosen.subject), (_c.key, chosen.delivery)):
-        if value is not None:
-            found.append(column == value)
-    return found
+    exactly: tuple[tuple[Any, Any], ...] = (
+        (_c.subject, chosen.subject),
+        (_c.key, chosen.delivery),
+        (_c.id, chosen.number),
+    )
+    return found + [column == value for column, value in exactly if value is not None]
 
 
 def _short(tx: Tx, ids: Sequence[int]) -> list[Delivery]:

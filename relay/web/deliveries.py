@@ -1,6 +1,7 @@
 """Deliveries: what arrived, what it said, what became of it; and taking it in again, with the effect shown first."""
 
 import time
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import orjson
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 
 from relay.store import chosen, participants
-from relay.store.chosen import Filter
+from relay.store.chosen import NOTHING, Filter
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
 from relay.store.person import Person
@@ -24,13 +25,16 @@ STATES = {
     "applied": ("Taken in", "good"),
     "quarantined": ("Quarantine", "warning"),
 }
+ASKED = ("state", "type", "since", "until", "person", "reason", "delivery")
+LONGEST = 2000
+"""Of a value of a filter, in characters."""
 Answer = Any
 
 
 @blueprint.get("")
 @needs("viewer")
 def page(connection: Connection) -> Answer:
-    asked = _asked()
+    asked = _asked(request.args) | {"delivery": ""}
     wanted = _filter(connection, asked)
     with parts().database.read() as tx:
         listed = chosen.page(tx, connection.id, wanted, _cursor(request.args.get("before", "")), SHOWN)
@@ -94,7 +98,7 @@ def _about(connection: Connection, delivery: Delivery) -> Person | None:
 @blueprint.get("/replay")
 @needs("operator")
 def preview(connection: Connection) -> Answer:
-    asked = _asked() | {"delivery": request.args.get("delivery", "")[:200]}
+    asked = _asked(request.args)
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value}
     effect = replays.preview(parts(), connection, _filter(connection, asked))
     return render_template(
@@ -110,7 +114,7 @@ def preview(connection: Connection) -> Answer:
 @blueprint.post("/replay")
 @needs("operator")
 def replay(connection: Connection) -> Answer:
-    asked = {name: request.form.get(name, "")[:200] for name in (*_asked(), "delivery")}
+    asked = _asked(request.form)
     oldest, newest = request.form.get("oldest", ""), request.form.get("newest", "")
     if not (_number(oldest) and _number(newest)):
         abort(400, "It is not said which deliveries are meant. Please begin again with the list.")
@@ -124,9 +128,9 @@ def replay(connection: Connection) -> Answer:
     return redirect(url_for("deliveries.page"))
 
 
-def _asked() -> dict[str, str]:
-    names = ("state", "type", "since", "until", "person", "reason")
-    return {name: request.args.get(name, "").strip()[:300] for name in names}
+def _asked(given: Mapping[str, str]) -> dict[str, str]:
+    """The list, the preview and the replay read it alike, or one would mean other deliveries than another showed."""
+    return {name: given.get(name, "").strip() for name in ASKED}
 
 
 def _unnamed(filters: dict[str, str]) -> dict[str, str]:
@@ -135,7 +139,11 @@ def _unnamed(filters: dict[str, str]) -> dict[str, str]:
 
 
 def _filter(connection: Connection, asked: dict[str, str]) -> Filter:
-    """What cannot be read is told and left out."""
+    """What cannot be read matches nothing: left out, it would match everything."""
+    if not all(value.isprintable() and len(value) <= LONGEST for value in asked.values()):
+        return NOTHING
+    if asked["state"] not in ("", *STATES) or not _number(asked["delivery"] or "0"):
+        return NOTHING
     times: dict[str, float | None] = {"since": None, "until": None}
     for name, days in (("since", 0), ("until", 1)):
         if not asked[name]:
@@ -144,17 +152,16 @@ def _filter(connection: Connection, asked: dict[str, str]) -> Filter:
             day = date.fromisoformat(asked[name]) + timedelta(days=days)
             times[name] = datetime(day.year, day.month, day.day, tzinfo=connection.rules.zone).timestamp()
         except (ValueError, OverflowError):
-            flash(f"{asked[name][:40]!r} is no date, so it was left out. Write it as 2026-11-24.", "warning")
-            asked[name] = ""
-    texts = {name: value if value.isprintable() else "" for name, value in asked.items()}
+            flash(f"{asked[name][:40]!r} is no date, so nothing matches. Write it as 2026-11-24.", "warning")
+            return NOTHING
     return Filter(
-        state=texts["state"] if texts["state"] in STATES else None,
-        type=texts["type"] or None,
+        state=asked["state"] or None,
+        type=asked["type"] or None,
         since=times["since"],
         until=times["until"],
-        subject=_subject(connection, texts["person"]) if texts["person"] else None,
-        delivery=texts.get("delivery") or None,
-        reason=texts["reason"] or None,
+        subject=_subject(connection, asked["person"]) if asked["person"] else None,
+        number=int(asked["delivery"]) if asked["delivery"] else None,
+        reason=asked["reason"] or None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from relay.store import audit, chosen, connections, participants
+from relay.store import deliveries as stored
 from relay.store.chosen import Filter
 from relay.sync.masked import masked
 from relay.web import deliveries
@@ -126,6 +127,48 @@ def test_a_quarantine_is_taken_in_once_its_reason_is_mended_and_its_effect_is_sa
     assert relay.person(arrived.connection, "903")["on_list"]
     with arrived.parts.database.read() as tx:
         assert audit.search(tx)[0].what == "replayed deliveries"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"state": "any"},
+        {"type": "participant.\x00"},
+        {"person": "901\x00"},
+        {"reason": "\x1b"},
+        {"reason": "x" * 5000},
+        {"since": "yesterday"},
+        {"delivery": "msg_1"},
+    ],
+    ids=lambda asked: next(iter(asked)),
+)
+def test_what_cannot_be_read_matches_nothing_and_never_everything(
+    arrived: Sender, visit: Visit, asked: dict[str, str]
+) -> None:
+    olga = visit("operator")
+    if "delivery" not in asked:
+        assert "Nothing matches" in olga.get(at(arrived), query_string=asked).text
+    assert "Nothing matches" in olga.get(at(arrived, "/replay"), query_string=asked).text
+    said = _followed(olga, at(arrived, "/replay"), {**asked, "oldest": "1", "newest": "9"})
+    assert "None was left to take in again" in said
+
+
+def test_a_long_reason_means_the_same_in_the_list_the_preview_and_the_replay(arrived: Sender, visit: Visit) -> None:
+    olga, reason = visit("operator"), f"The event type {'x' * 240!r} is unknown."
+    with arrived.parts.database.write() as tx:
+        number = chosen.page(tx, arrived.connection.id, Filter(state="quarantined")).deliveries[0].id
+        stored.quarantined(tx, number, reason)
+    for end in ("", "/replay"):
+        assert "Nothing matches" not in olga.get(at(arrived, end), query_string={"reason": reason}).text
+    form = {"reason": reason, "oldest": "1", "newest": "9"}
+    assert "1 delivery is being" in _followed(olga, at(arrived, "/replay"), form)
+
+
+def test_one_delivery_is_taken_in_again_by_our_number(arrived: Sender, visit: Visit) -> None:
+    olga, number = visit("operator"), number_of(arrived, subject="901")
+    link = at(arrived, f"/replay?delivery={number}")
+    assert link in olga.get(at(arrived, f"/{number}")).text
+    assert "Take 1 delivery in again" in olga.get(link).text
 
 
 def test_what_arrives_after_the_preview_is_not_replayed_with_it(arrived: Sender, visit: Visit) -> None:
