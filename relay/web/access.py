@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, flash, g, redirect, request, session, url_for
 from flask_limiter import Limiter
@@ -203,14 +202,15 @@ ARTICLES = {"viewer": "a viewer", "operator": "an operator", "admin": "an admini
 
 
 def _to_login() -> Response:
-    ended = "_user_id" in session
-    session.clear()
-    if request.method != "GET":
-        flash("You were not logged in any more, so nothing was changed.", "warning")
-        return redirect(url_for("login.page"))
-    if ended:
-        flash("Your session has ended. Please log in again.", "info")
-    there = request.full_path.rstrip("?")
+    there = request.full_path.rstrip("?") if request.method == "GET" else "/"
+    if current_app.config["SESSION_COOKIE_NAME"] in request.cookies:
+        ended = "_user_id" in session
+        session.clear()
+        if request.method != "GET":
+            flash("You were not logged in any more, so nothing was changed.", "warning")
+        elif ended:
+            flash("Your session has ended. Please log in again.", "info")
+    # else it may come from another site, to which browsers give no cookie: an answer with a new one would end theirs
     return redirect(url_for("login.page", next=None if there == "/" else there))
 
 
@@ -223,9 +223,8 @@ def asked(name: str) -> str | None:
 def next_page() -> str:
     """Where to go after logging in: an address of ours that was asked for, or the connections."""
     wanted = request.args.get("next", "")
-    split = urlsplit(wanted)
-    ours = wanted.startswith("/") and wanted[1:2] not in ("/", "\\") and not split.scheme and not split.netloc
-    return wanted if ours and wanted.isprintable() else url_for("connections.page")
+    ours = wanted.startswith("/") and wanted[1:2] not in ("/", "\\") and wanted.isprintable()
+    return wanted if ours else url_for("connections.page")
 
 
 def connection(connection_id: str) -> Connection:

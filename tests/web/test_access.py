@@ -104,8 +104,25 @@ def test_after_logging_in_one_is_where_one_wanted_to_be_and_never_elsewhere(visi
     assert nobody.get("/?a=1").headers["Location"] == "/login?next=/?a%3D1"
     viewer = visit("viewer")
     assert viewer.get("/login", query_string={"next": "/c/x?a=1"}).headers["Location"] == "/c/x?a=1"
-    for elsewhere in ("https://example.org/", "//example.org/", "/\\example.org", "javascript:alert(1)", "/\n/x"):
+    for elsewhere in (
+        "https://example.org/",
+        "//example.org/",
+        "/\\example.org",
+        "javascript:alert(1)",
+        "/\n/x",
+        "//[",
+    ):
         assert viewer.get("/login", query_string={"next": elsewhere}).headers["Location"] == "/"
+
+
+def test_a_form_of_another_site_ends_nobody_s_session(visit: Visit) -> None:
+    nobody = visit("")
+    for answer in (nobody.client.post("/c/x/runs"), nobody.client.get("/c/x/runs")):
+        assert answer.status_code == 302
+        assert "Set-Cookie" not in answer.headers
+    nobody.client.set_cookie("session", "of long ago")
+    nobody.client.post("/c/x/runs")
+    assert "nothing was changed" in nobody.get("/login").text
 
 
 @pytest.mark.parametrize(("since", "seen"), [(access.LONGEST_S, 1), (access.IDLE_S + 60, access.IDLE_S)])
