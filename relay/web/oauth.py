@@ -88,8 +88,7 @@ def callback() -> Answer:
                 "permission", "This Campaign Monitor log-in may not do this", _missing(error, asked), 403, again
             )
         return page("refused", error.message, error.remedy, 409, again)
-    if user:
-        noted("connected Campaign Monitor", connection=connection, how="OAuth")
+    noted("connected Campaign Monitor", connection=connection, how="OAuth, by link" if asked["link"] else "OAuth")
     if asked["link"]:
         told = f"{done.name} keeps the list {done.cm_list_name!r}. You can close this page."
         return page("success", f"Connected: {done.name} keeps the list {done.cm_list_name!r}.", told, 200)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from relay.store import audit
 from relay.store.connections import Connection
 from relay.sync import credentials, probe
 from relay.sync.parts import Parts
@@ -47,6 +48,9 @@ def test_consent_connects_creates_the_list_and_the_first_run_fills_it(
     page = browser.get(consent(browser, cm, credentials.authorize_url(parts, unconnected.id)))
     assert page.status_code == 200
     assert "Connected" in page.text
+    with parts.database.read() as tx:
+        (entry,) = audit.search(tx, connection_id=unconnected.id)
+    assert (entry.what, entry.user_id, entry.detail) == ("connected Campaign Monitor", None, {"how": "OAuth, by link"})
     connection = parts.connection(unconnected.id)
     assert (connection.state, connection.cm_list_name) == ("on", "Residents")
     assert relay.reconcile(connection).state == "completed"
