@@ -48,8 +48,7 @@ def erase(parts: Parts, options: Options) -> Answer:
             erasing.let_in(parts, connection, one)
         return {"let_in": [one.known.ehq_id for one in people if one.known.erased]}, 0
     ids = [one.id for one in people]
-    erasing.ask_to_erase(parts, connection, people)
-    _noted(parts, connection, ids, "erased a person")
+    _noted(parts, connection, [one.id for one in erasing.ask_to_erase(parts, connection, people)], "erased a person")
     left = _wait(parts, connection, ids)
     return {"people": erasing.report(parts, connection, ids), "still_to_do": left}, 1 if left else 0
 

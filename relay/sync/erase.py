@@ -36,11 +36,14 @@ LOOKS = (
 )
 
 
-def ask_to_erase(parts: Parts, connection: Connection, people: list[Person]) -> None:
-    """Records the wish and rings; the worker that holds the list's claim does it."""
+def ask_to_erase(parts: Parts, connection: Connection, people: list[Person]) -> list[Person]:
+    """Records the wish and rings; the worker that holds the list's claim does it. Answers whose erasure begins with
+    this: not theirs who are erased, or were asked for."""
+    still = [person for person in people if not person.known.erased]
     with parts.database.write() as tx:
-        asked.ask(tx, [person.id for person in people if not person.known.erased], asked.ERASE)
+        asked.ask(tx, [person.id for person in still], asked.ERASE)  # anew also of those held back, who are tried now
     parts.queue.ring(connection.id, always=True)
+    return [person for person in still if person.asked != asked.ERASE]
 
 
 def let_in(parts: Parts, connection: Connection, person: Person) -> None:

@@ -173,11 +173,12 @@ def erase(connection: Connection, person: int) -> Answer:
     with parts().database.read() as tx:
         found_there = participants.by_emails(tx, connection.id, [address]) if address else []
     accounts = erasing.meant(found_there, address or "") or [known]
-    for account in accounts:
+    asked_now = erasing.ask_to_erase(parts(), connection, accounts)
+    for account in asked_now:
         noted("erased a person", connection=connection, participant=account.id)
-    erasing.ask_to_erase(parts(), connection, accounts)
-    also = f" and {len(accounts) - 1} more of the same address" if len(accounts) > 1 else ""
-    flash(f"The account{also} is being erased: first in Campaign Monitor, then here.", "info")
+    also = f" and {len(asked_now) - 1} more of the same address" if len(asked_now) > 1 else ""
+    told = f"The account{also} is being erased: first in Campaign Monitor, then here."
+    flash(told if asked_now else "Erased already, or being erased.", "info")
     return redirect(url_for("people.one", person=person))
 
 
