@@ -96,16 +96,18 @@ def absent_elsewhere(tx: Tx, connection_id: str, runs: int) -> None:
     )
 
 
-def cm_unseen(tx: Tx, connection_id: str, run_id: int, last_id: int, limit: int) -> list[Person]:
-    """Whom we thought to be on the list, and no page of this run's complete read listed.
+def cm_unseen(tx: Tx, connection_id: str, run_id: int, since: float, last_id: int, limit: int) -> list[Person]:
+    """Whom we thought to be on the list, and no page of this run's complete read, begun at `since`, listed.
 
-    Who is suppressed for the client need not be on the list at all, so that their absence says nothing.
+    Who is suppressed for the client need not be on the list at all, and who was written since may stand where a page
+    was read before: their absence says nothing.
     """
     query = select(connection_id).where(
         _c.id > last_id,
         _c.cm_state.is_not(None),
         _c.cm_state != "Suppressed",
         _c.cm_seen_run.is_distinct_from(run_id),
+        _c.cm_written_at.is_(None) | (_c.cm_written_at < since),
     )
     return people(tx, query.order_by(_c.id).limit(limit))
 

@@ -90,9 +90,10 @@ def hold(tx: Tx, connection_id: str, times: int, problem: Mapping[str, Any], at_
 
 
 def succeeded(tx: Tx, connection: Connection) -> None:
-    """The first success forgets every pause before it."""
+    """The first success forgets every pause before it, but not that a person is needed for something else."""
     if connection.held_times:
-        change(tx, connection.id, held_until=None, held_times=0, problem=None)
+        told = {"problem": None} if connection.state == "on" else {}
+        change(tx, connection.id, held_until=None, held_times=0, **told)
 
 
 def take_due_run(tx: Tx, connection: Connection, next_run_at: float) -> bool:

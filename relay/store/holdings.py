@@ -29,13 +29,14 @@ class Holding:
 
 
 def by_address(tx: Tx, connection_id: str, addresses: Collection[str]) -> dict[str, Holding]:
-    """For each address whom we know to be there in CM; else to whom EHQ gives it, unless they are Active elsewhere."""
+    """For each address whom we know to be there in CM; else to whom EHQ gives it, unless we know where they are, or
+    were when they opted out: what stands at another address is nobody's word about them (design rule 3)."""
     known = _asked(tx, connection_id, among(tx, _c.cm_email, addresses))
+    known.sort(key=lambda one: one.held.state == "Active")  # of several the one who is there, not who was
     there = {one.held.email: one for one in known if one.held.email}
     others = [address for address in addresses if address not in there]
     if others:
-        elsewhere = (_c.cm_state == "Active") & _c.cm_email.is_not(None)
-        given = _asked(tx, connection_id, among(tx, _c.email, others), ~sa.func.coalesce(elsewhere, False))
+        given = _asked(tx, connection_id, among(tx, _c.email, others), _c.cm_state.is_(None))
         there |= {one.email: one for one in given if one.email and one.held.email not in addresses}
     return {address: one for address, one in there.items() if address}
 

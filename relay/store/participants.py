@@ -18,8 +18,8 @@ LEAVING, LIVE, BULK = 0, 1, 2
 """Lanes, in the order in which they are served."""
 Sought = Callable[[Known], str | None]
 """What a person is searched by."""
-EXTRA = {"as_of": sa.Integer()}
-"""What `_update` is told beside columns: the revision that was written."""
+EXTRA = {"as_of": sa.Integer(), "in_lane": sa.Integer()}
+"""What `_update` is told beside columns: the revision that was written, and the lane in which they waited for it."""
 _c = table.c
 
 
@@ -191,16 +191,17 @@ def _if_unchanged(tx: Tx, some: Iterable[Person], **values: Any) -> None:
 
 def intend(tx: Tx, ids: Sequence[int]) -> None:
     """Before CM is first asked to hold them: should we die during the call, they are known to be ours, and where."""
-    change(tx, ids, put_at=time.time(), cm_email=sa.func.coalesce(_c.cm_email, _c.email))
+    change(tx, ids, put_at=sa.func.coalesce(_c.put_at, time.time()), cm_email=sa.func.coalesce(_c.cm_email, _c.email))
 
 
 def holds(tx: Tx, written: Sequence[tuple[Person, Held]], **also: Any) -> None:
     """CM holds this now. Nobody waits any more, but for those who changed again while we wrote."""
 
     def and_waits(row: Any) -> dict[str, Any]:
-        unchanged = _c.revision == row.as_of
+        # Who changed meanwhile, or is to leave by now, is looked at again: what they were then compared with is old.
+        unchanged = (_c.revision == row.as_of) & (_c.lane >= row.in_lane)
         return {
-            "waiting_since": sa.case((unchanged, sa.null()), else_=_c.waiting_since),
+            "waiting_since": sa.case((unchanged, sa.null()), else_=sa.func.coalesce(_c.waiting_since, time.time())),
             "lane": sa.case((unchanged, LIVE), else_=_c.lane),
             "cause": None,
             "cm_written_at": time.time(),
@@ -212,7 +213,7 @@ def holds(tx: Tx, written: Sequence[tuple[Person, Held]], **also: Any) -> None:
             **also,
         }
 
-    _update(tx, [{**_held(person.id, held), "as_of": person.revision} for person, held in written], and_waits)
+    _update(tx, [{**_held(p.id, held), "as_of": p.revision, "in_lane": p.lane} for p, held in written], and_waits)
 
 
 def read_back(tx: Tx, found: Sequence[tuple[int, Held]], cause: str | None = None) -> None:

@@ -131,7 +131,7 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
         return
     people = participants.by_ids(tx, connection.id, ids, lock=True)
     if missing := ids - people.keys():
-        participants.add_stubs(tx, connection.id, missing)
+        participants.add_stubs(tx, connection.id, sorted(missing))
         people |= participants.by_ids(tx, connection.id, missing, lock=True)
     known = {ehq_id: person.known for ehq_id, person in people.items()}
     erased = {ehq_id for ehq_id, one in known.items() if one.erased}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from relay.campaign_monitor.errors import Throttled
+from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, differences
 from relay.errors import Invalid, Refused
 from relay.store import asked, participants, runs
@@ -147,7 +148,7 @@ def _look(visit: Visit, person: Person) -> Held:
     address = person.held.email or person.email
     there = visit.cm.subscriber(visit.list_id, address) if address else None
     if there is None:
-        return person.held if person.held.state == "Suppressed" else Held()
+        return person.held if opted_out(person.held, person.record) else Held()
     return visit.picture.held(there)
 
 

@@ -29,6 +29,8 @@ class Books:
     lease: Lease
     cm: CampaignMonitor = field(init=False)
     picture: Picture = field(init=False)
+    barred: set[str] | None = field(init=False, default=None)
+    passed: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.cm = self.parts.campaign_monitor(self.connection)
@@ -77,18 +79,21 @@ class Books:
             asked.unmark(tx, self.connection.id, self.parts.vault.marks(address))
 
     def suppressed(self, address: str) -> bool:
-        page, pages = 1, 1
-        while page <= pages:
-            found = self.cm.suppression_page(self.connection.cm_client_id or "", page)
-            if any(item.email == address for item in found.people):
-                return True
-            page, pages = page + 1, found.pages
-        return False
+        """Whether the client bars this address from all its lists; read once a look, for it may be long."""
+        if self.barred is None:
+            page, pages, barred = 1, 1, set()
+            while page <= pages:
+                found = self.cm.suppression_page(self.connection.cm_client_id or "", page)
+                barred |= {item.email for item in found.people}
+                page, pages = page + 1, found.pages
+            self.barred = barred
+        return address in self.barred
 
     def record(self, person: Person, held: Held, what: str, detail: Any, **also: Any) -> None:
         with self.parts.database.write() as tx:
             participants.holds(tx, [(person, held)], **also)
             runs.note(tx, self.connection.id, [self.change(person, what, detail)])
+        self.succeeded()
 
     def change(self, person: Person, what: str, detail: Any) -> dict[str, Any]:
         """What is noted about somebody, and counted."""
@@ -107,7 +112,8 @@ class Books:
             participants.hold_back(tx, person, min(delay, 900.0))
 
     def succeeded(self) -> None:
-        if self.connection.held_times:
+        if self.connection.held_times and not self.passed:
+            self.passed = True
             with self.parts.database.write() as tx:
                 connections.succeeded(tx, self.connection)
 

@@ -109,7 +109,7 @@ def _read(cm: CampaignMonitor, connection: Connection, picture: Picture, one: Hi
         # Elsewhere than expected, it is theirs only if it says so.
         if address != moved_to or held.fields.get("ehq_id") == person.known.ehq_id:
             return held
-    return Held()
+    return person.held if opted_out(person.held, person.record) else Held()  # an opt-out outlives its subscriber
 
 
 def _subscriber(cm: CampaignMonitor, list_id: str, address: str) -> Subscriber | None:

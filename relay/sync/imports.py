@@ -35,7 +35,8 @@ class Imports(Books):
         """One import for all of them, after what they need exists and our intent is on record."""
         self.ready([wanted for _, wanted in pairs.values()])
         with self.parts.database.write() as tx:
-            participants.intend(tx, [i for i, (person, _) in pairs.items() if not person.record.put])
+            intended = [i for i, (p, _) in pairs.items() if not p.record.put or p.held.email is None]
+            participants.intend(tx, intended)
         # One address, one entry: which of two wins in an import is not known.
         unique = list({wanted.email.lower(): (person, wanted) for person, wanted in pairs.values()}.values())
         if self.pool is None:
@@ -112,6 +113,8 @@ class Imports(Books):
         return True
 
     def _imported(self, pairs: Pairs, imported: Imported) -> None:
+        self.lease.check()  # whoever has the claim now knows better what CM holds; they still wait, and are sent again
+        self.succeeded()
         taken = [(p, w) for p, w in pairs if w.email.lower() not in imported.failures]
         new = [(p, w) for p, w in taken if p.held.state is None]
         read: set[int] = set()

@@ -85,7 +85,7 @@ class Reading:
             tables.groups_seen(tx, self.connection.id, names, self.run.id)
             people = participants.by_ids(tx, self.connection.id, patches, lock=True)
             pages = {i: Page(asked, patch.updated_at) for i, patch in patches.items()}
-            first = [see(Known(i), patches[i], pages[i], left_out) for i in patches.keys() - people.keys()]
+            first = [see(Known(i), patches[i], pages[i], left_out) for i in sorted(patches.keys() - people.keys())]
             cause = self.cause(Known(""), {})
             added = participants.add_known(tx, self.connection.id, first, picture.sought, self.run.id, cause)
             if heard_of_meanwhile := {known.ehq_id for known in first} - added:
@@ -203,8 +203,9 @@ class Reading:
                 participants.change(tx, [one.id for one in ours.values()], cm_seen_run=self.run.id)
             if cause == NOT_KEPT:
                 self._not_kept(tx, picture, [one.id for one, _ in found])
-        self.count("cm_read", len(people))
-        self.count("left_alone", len(there) - len(ours))
+        if cause != NOT_KEPT:  # that is a second look at the same people
+            self.count("cm_read", len(people))
+            self.count("left_alone", len(there) - len(ours))
 
     def _elsewhere(self, tx: Tx, unknown: Mapping[str, Held]) -> dict[str, Holding]:
         """Unknown addresses whose subscribers say by their EHQ ID whose they are: somebody typed a new address in CM.
@@ -243,13 +244,14 @@ class Reading:
     def _vanished(self, cause: str | None) -> None:
         """Whom we thought to be on the list and who is in none of its states any more. An opt-out outlives its
         subscriber: it belongs to the person, also when another has their address by now (design rule 3)."""
-        last = 0
+        last, since = 0, self.counts.get("began", {}).get(self.run.phase, self.run.started_at)
         while True:
             with self.parts.database.write() as tx:
-                gone = census.cm_unseen(tx, self.connection.id, self.run.id, last, COMPARED)
+                gone = census.cm_unseen(tx, self.connection.id, self.run.id, since, last, COMPARED)
                 now = [(person.id, self.cursor.get("elsewhere", {}).get(person.known.ehq_id)) for person in gone]
                 out = {person.id for person in gone if opted_out(person.held, person.record)}
-                read = [(i, Held(to, "Active") if to else Held()) for i, to in now if to or i not in out]
+                there = {person.id: person.held.email for person in gone if person.held.state == "Active"}
+                read = [(i, Held(to, "Active") if to else Held(there.get(i))) for i, to in now if to or i not in out]
                 participants.read_back(tx, read, cause)
             if not gone:
                 return

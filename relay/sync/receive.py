@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
+
 from relay.ehq import envelope
 from relay.ehq.dialect import Dialect, dialect
 from relay.ehq.signature import NotGenuine, Profile, profile, verify
@@ -20,6 +22,7 @@ FRESH_S = 2.0
 """How long a connection's secrets are believed: a rotated one stops working everywhere after this."""
 MOST_TOGETHER = 500
 PATIENCE_S = 10.0
+log = structlog.get_logger()
 APART_S = 0.02
 """Between two rings of one process: an idle worker hears the first at once."""
 
@@ -126,10 +129,23 @@ class Bell:
         while True:
             self.wake.wait()
             self.wake.clear()
-            for connection_id in {self.due.popleft() for _ in range(len(self.due))}:
-                self.parts.queue.ring(connection_id)
-            self.parts.meters.flush()
+            try:
+                for connection_id in {self.due.popleft() for _ in range(len(self.due))}:
+                    self.parts.queue.ring(connection_id)
+                self.parts.meters.flush()
+            except Exception:  # the clock rings for these; the next ones are to be rung for here
+                log.exception("bell failed")
             time.sleep(APART_S)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """One request's deliveries, and what became of them."""
+
+    rows: list[dict[str, Any]]
+    new: set[tuple[str, str]] = field(default_factory=set)
+    failure: BaseException | None = None
+    done: bool = False
 
 
 class Together:
@@ -165,13 +181,22 @@ class Together:
         together: list[Waiting] = []
         while self.inbox and len(together) < MOST_TOGETHER:
             together.append(self.inbox.popleft())
-        # One statement takes a key once only.
-        unique = {(row["connection_id"], row["key"]): row for one in together for row in one.rows}
+        self._store_these(together)
+
+    def _store_these(self, together: list[Waiting]) -> None:
         failure: BaseException | None = None
         new: set[tuple[str, str]] = set()
         try:
+            # One statement takes a key once only.
+            unique = {(row["connection_id"], row["key"]): row for one in together for row in one.rows}
             new = self._commit(list(unique.values()))
+        except Unavailable as error:
+            failure = error
         except BaseException as error:  # whoever waits must hear of it, whatever it is
+            if len(together) > 1:  # it is about one of them: each by itself
+                for one in together:
+                    self._store_these([one])
+                return
             failure = error
         for one in together:
             one.new = {key for row in one.rows if (key := (row["connection_id"], row["key"])) in new}
@@ -182,16 +207,6 @@ class Together:
             return self.arrivals.store(rows)
         except Unavailable:  # perhaps only this connection is old: what is stored twice is known by its key
             return self.arrivals.store(rows)
-
-
-@dataclass(slots=True)
-class Waiting:
-    """One request's deliveries, and what became of them."""
-
-    rows: list[dict[str, Any]]
-    new: set[tuple[str, str]] = field(default_factory=set)
-    failure: BaseException | None = None
-    done: bool = False
 
 
 __all__ = ["NotGenuine", "Receiver", "UnknownConnection"]

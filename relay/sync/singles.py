@@ -59,7 +59,7 @@ class Singles(Imports):
             return
         self.ready([wanted])
         held = self.picture.held(there) if there else Held()
-        if not person.record.put:
+        if not person.record.put or person.held.email is None:
             with self.parts.database.write() as tx:
                 participants.intend(tx, [person.id])
         self.lease.check()

@@ -10,6 +10,7 @@ import structlog
 from relay.errors import Incomplete, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, exports, runs
 from relay.store.connections import Connection
+from relay.store.database import Unavailable
 from relay.store.leases import Lease, Lost, claim
 from relay.store.runs import Run
 from relay.sync import brake, drift
@@ -78,6 +79,8 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
     except Incomplete as error:
         _finish(parts, run, "incomplete", _problem(error))
         return False
+    except Unavailable:
+        raise  # nothing of the run is lost: the clock takes the step again
     except RelayError as error:
         if run.phase not in EHQ_PHASES and not run.dry:
             failed(parts, connection, error)

@@ -47,14 +47,21 @@ class Visit(Singles):
         # Leavers first: they free addresses. Moves one by one, an address's holder before whoever comes to it.
         alone = [p for step in ("leave", "move", "restore") for p in by_step.get(step, ())]
         alone = [*alone, *(p for p in puts if p.id in known)][:SINGLY]
+        self._land_before(alone, verdicts)
         moves = [p for p in alone if verdicts[p.id].step == "move"]
         self._singly([p for p in alone if verdicts[p.id].step == "leave"], verdicts, self.leave)
         self._singly(holders_first(moves, verdicts), verdicts, self.move, parallel=1)
         self._singly([p for p in alone if verdicts[p.id].step in ("restore", "put")], verdicts, self.take)
         if plain := [p for p in puts if p.id not in known]:
             self.put({p.id: (p, w) for p in plain if (w := verdicts[p.id].wanted)})
-        self.succeeded()
         return len(people)
+
+    def _land_before(self, alone: Sequence[Person], verdicts: Mapping[int, Verdict]) -> None:
+        """An address is in one call at a time: whoever needs one that is in the import under way waits for it."""
+        flying = {a for p, w in self.under_way[0] for a in (w.email.lower(), p.held.email)} if self.under_way else set()
+        wanted = {w.email.lower() for p in alone if (w := verdicts[p.id].wanted)} | {p.held.email for p in alone}
+        if flying & (wanted - {None}):
+            self.finish()
 
     def _singly(
         self,

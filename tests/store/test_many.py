@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from relay.domain.mapping import Held
 from relay.domain.merge import Known
-from relay.store import connections, holdings, participants
+from relay.store import census, connections, holdings, participants
 from relay.store.many import rows_of
 from relay.sync.parts import Parts
 
@@ -72,3 +73,62 @@ def test_an_address_belongs_to_whom_cm_holds_there_before_whom_ehq_gives_it(part
         participants.holds(tx, [(people["3"], Held("old@example.com", "Active"))])
         found = holdings.by_address(tx, bayside, ["a@example.com", "b@example.com", "c@example.com", "d@example.com"])
     assert {address: one.ehq_id for address, one in found.items()} == {"b@example.com": "1"}
+
+
+def read(parts: Parts, ehq_id: str) -> Any:
+    with parts.database.read() as tx:
+        return participants.by_ids(tx, "b", [ehq_id])[ehq_id]
+
+
+def test_who_went_back_to_what_was_held_while_a_write_was_under_way_is_looked_at_again(
+    parts: Parts, bayside: str
+) -> None:
+    with parts.database.write() as tx:
+        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, 1, "")
+    before = read(parts, "1")
+    with parts.database.write() as tx:
+        participants.save_known(tx, [(before.id, known("1", "a@example.com"))], nobody_sought)
+        participants.settle(tx, [before])
+        participants.holds(tx, [(before, Held("a@example.com", "Active", "as it was sent"))])
+    assert read(parts, "1").waiting_since is not None
+
+
+def test_who_is_to_leave_by_now_still_leaves_after_a_write_that_was_under_way(parts: Parts, bayside: str) -> None:
+    with parts.database.write() as tx:
+        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, 1, "")
+        participants.wait(tx, [participants.by_ids(tx, bayside, ["1"])["1"].id], participants.LIVE)
+    flying = read(parts, "1")
+    with parts.database.write() as tx:
+        participants.wait(tx, [flying.id], participants.LEAVING)
+        participants.holds(tx, [(flying, Held("a@example.com", "Active"))])
+    after = read(parts, "1")
+    assert after.waiting_since is not None
+    assert after.lane == participants.LEAVING
+
+
+@pytest.mark.parametrize("state", ["Active", "Unsubscribed", "Deleted"])
+def test_what_stands_at_their_new_address_is_no_word_about_somebody_whose_state_is_known(
+    parts: Parts, bayside: str, state: str
+) -> None:
+    with parts.database.write() as tx:
+        participants.add_known(tx, bayside, [known("1", "new@example.com")], nobody_sought, 1, "")
+        participants.holds(tx, [(participants.by_ids(tx, bayside, ["1"])["1"], Held("old@example.com", state))])
+        assert holdings.by_address(tx, bayside, ["new@example.com"]) == {}
+
+
+def test_of_two_who_were_at_one_address_the_one_who_is_there_is_found(parts: Parts, bayside: str) -> None:
+    with parts.database.write() as tx:
+        both = [known("1", "a@example.com"), known("2", "a@example.com")]
+        participants.add_known(tx, bayside, both, nobody_sought, 1, "")
+        people = participants.by_ids(tx, bayside, ["1", "2"])
+        there, gone = sorted(people.values(), key=lambda one: one.id)
+        participants.holds(tx, [(there, Held("a@example.com", "Active")), (gone, Held("a@example.com", "Deleted"))])
+        assert holdings.by_address(tx, bayside, ["a@example.com"])["a@example.com"].id == there.id
+
+
+def test_who_was_written_while_the_list_was_read_is_not_taken_for_vanished(parts: Parts, bayside: str) -> None:
+    with parts.database.write() as tx:
+        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, 1, "")
+        participants.holds(tx, [(participants.by_ids(tx, bayside, ["1"])["1"], Held("a@example.com", "Active"))])
+        assert census.cm_unseen(tx, bayside, 1, time.time() - 60, 0, 10) == []
+        assert len(census.cm_unseen(tx, bayside, 1, time.time() + 60, 0, 10)) == 1
