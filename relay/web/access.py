@@ -186,15 +186,15 @@ def _guard() -> Response | None:
             return _to_login()
         if not user.may(role):
             abort(403, f"This page is for {ARTICLES.get(role, 'nobody')}; you are {ARTICLES[user.role]}.")
-        if any("\0" in value for _, value in request.form.items(multi=True)):  # PostgreSQL takes none
-            abort(400, "What was sent holds a character that nobody can type. Nothing was changed.")
     arguments = request.view_args or {}
     if "connection" in arguments:
         g.connection = arguments["connection"] = connection(arguments["connection"])
     if largest := getattr(current_app.view_functions[request.endpoint], "takes", 0):
         if request.mimetype != "multipart/form-data":  # any other is read into memory as a whole
             abort(415, "This page takes files as its own form sends them (multipart/form-data), so nothing was read.")
-        request.max_content_length = largest  # before the CSRF token, which is in the form, is looked for
+        request.max_content_length = largest  # before the form is read, here and for its CSRF token
+    if role and any("\0" in value for _, value in request.form.items(multi=True)):  # PostgreSQL takes none
+        abort(400, "What was sent holds a character that nobody can type. Nothing was changed.")
     return None
 
 
