@@ -133,8 +133,8 @@ def test_a_quarantine_is_taken_in_once_its_reason_is_mended_and_its_effect_is_sa
     "asked",
     [
         {"state": "any"},
-        {"type": "participant.\x00"},
-        {"person": "901\x00"},
+        {"type": "participant.\x1b"},
+        {"person": "901\x1b"},
         {"reason": "\x1b"},
         {"reason": "x" * 5000},
         {"since": "yesterday"},
