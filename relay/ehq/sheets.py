@@ -20,8 +20,10 @@ from relay.errors import Invalid
 
 MOST_FILES = 200
 MOST_BYTES = 1024 * 1024 * 1024
-"""Of all files of one ZIP, unpacked: what it says itself is asked first, then what really comes out is counted."""
-LONGEST_LINE = 1_000_000
+"""Of all files of one ZIP, and of all that are uploaded together, unpacked: what a ZIP says itself is asked first, and
+no more comes out."""
+LONGEST_LINE, LONGEST_RECORD = 1_000_000, 4_000_000
+"""Characters. Quoted text may go on over any number of lines."""
 MOST_COLUMNS = 1000
 DELIMITERS = ",;\t|"
 PIECE = 256 * 1024
@@ -30,10 +32,11 @@ _ZIP_TROUBLE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAE
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One CSV file. `open` gives it from its beginning, as often as asked."""
+    """One CSV file of `size` bytes. `open` gives it from its beginning, as often as asked."""
 
     name: str
     open: Callable[[], BinaryIO]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,14 @@ class Table:
     def records(self) -> Iterator[tuple[int, list[str]]]:
         """(line on which it ends, its fields) of every record that is not blank, without the header.
 
-        :raise Invalid: where a quote is not closed, or a line or a field has no end.
+        :raise Invalid: where a quote is not closed, or a line, a field or a record has no end.
         """
         found = _records(self.sheet, self.encoding, self.delimiter)
         next(found, None)
-        return found
+        for line, record in found:
+            if len(record) > MOST_COLUMNS:
+                raise _endless(self.sheet, line)
+            yield line, record
 
 
 def sheets(name: str, file: BinaryIO) -> list[Sheet]:
@@ -68,7 +74,7 @@ def sheets(name: str, file: BinaryIO) -> list[Sheet]:
     if start.startswith((b"\xd0\xcf\x11\xe0", b"%PDF")):
         raise Invalid(f"{name} is not a CSV file.", remedy="Upload the ZIP as EHQ sent it, or the CSV files in it.")
     if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return [Sheet(name, lambda: _again(file))]
+        return [Sheet(name, lambda: _again(file), file.seek(0, io.SEEK_END))]
     try:
         return _unzipped(name, zipfile.ZipFile(file))
     except (*_ZIP_TROUBLE, NotImplementedError, RuntimeError):
@@ -98,7 +104,7 @@ def _unzipped(name: str, archive: zipfile.ZipFile) -> list[Sheet]:
         )
     if any(item.flag_bits & 1 for item, _ in wanted):
         raise Invalid(f"{name} is locked with a password.", remedy="Unpack it and upload the CSV files.")
-    return [Sheet(f"{name}/{inner}", _opener(archive, item)) for item, inner in wanted]
+    return [Sheet(f"{name}/{inner}", _opener(archive, item), item.file_size) for item, inner in wanted]
 
 
 def _opener(archive: zipfile.ZipFile, item: zipfile.ZipInfo) -> Callable[[], BinaryIO]:
@@ -193,6 +199,10 @@ def _damaged(sheet: Sheet) -> Invalid:
     return Invalid(f"{sheet.name} cannot be read to its end.", remedy="Download it again: it may have been cut off.")
 
 
+def _endless(sheet: Sheet, line: int) -> Invalid:
+    return Invalid(f"{sheet.name} has an entry that does not end, near line {line}.", remedy="Is it a CSV file?")
+
+
 def _lines(sheet: Sheet, encoding: str) -> Iterator[str]:
     errors = "replace" if encoding == "cp1252" else "strict"
     text = io.TextIOWrapper(sheet.open(), encoding, errors, newline="")
@@ -207,11 +217,20 @@ def _lines(sheet: Sheet, encoding: str) -> Iterator[str]:
 
 
 def _records(sheet: Sheet, encoding: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    line = 0
+    line = length = 0
+
+    def bounded() -> Iterator[str]:
+        nonlocal length
+        for text in _lines(sheet, encoding):
+            length += len(text)
+            if length > LONGEST_RECORD:
+                raise _endless(sheet, line)
+            yield text
+
     try:
-        reader = csv.reader(_lines(sheet, encoding), delimiter=delimiter, strict=True)
+        reader = csv.reader(bounded(), delimiter=delimiter, strict=True)
         for record in reader:
-            line = reader.line_num
+            line, length = reader.line_num, 0
             if any(field.strip() for field in record):
                 yield line, record
         return

@@ -38,7 +38,7 @@ def stage(
     made_at = min(made_at or time.time(), time.time())
     _not_outdated(parts, connection, made_at)
     spoken = dialect(connection.rules.overrides or None)
-    taken = Taking(connection, spoken, manifest, [opened(upload, spoken) for upload in uploads])
+    taken = Taking(connection, spoken, manifest, opened(uploads, spoken))
     if not taken.opened:
         raise Invalid("No file was given.", remedy="Give the ZIP, or the CSV files, that EHQ made.")
     with parts.database.write() as tx:
@@ -117,7 +117,8 @@ def _pages(people: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
     size = 0
     for row in people:
         page.append(row.to_json())
-        size += 200 + sum(map(len, (row.answers or {}).values()))
+        answers = sum(len(label) + len(text) for label, text in (row.answers or {}).items())
+        size += 200 + answers + 2 * len(row.login) + sum(map(len, (*row.values.get("tags", ()), *row.groups)))
         if len(page) >= PAGE_ROWS or size >= PAGE_BYTES:
             yield page
             page, size = [], 0

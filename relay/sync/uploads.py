@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal
 
 from relay.ehq.dialect import Dialect, fold
 from relay.ehq.export import FULL_PART, Row, fingerprint, folded, is_address_column, rows
-from relay.ehq.sheets import Table, sheets, table
+from relay.ehq.sheets import MOST_BYTES, Table, sheets, table
 from relay.errors import Invalid
 from relay.store.connections import Connection
 from relay.store.exports import PREFIX
@@ -73,19 +73,28 @@ class Opened:
     unreadable_count: int = 0
 
 
-def opened(upload: Upload, spoken: Dialect) -> list[Opened]:
+def opened(uploads: Sequence[Upload], spoken: Dialect) -> list[Opened]:
+    """:raise Invalid: for a file that cannot be used, and, before any is read, for more than is read at once."""
     known = partial(is_address_column, spoken)
-    return [Opened(upload, table(sheet, known)) for sheet in sheets(upload.name, upload.file)]
+    found = [(upload, sheet) for upload in uploads for sheet in sheets(upload.name, upload.file)]
+    if sum(sheet.size for _, sheet in found) > MOST_BYTES:
+        raise Invalid(
+            f"These files unpack to more than {MOST_BYTES // 2**20} MB together.", remedy="Are they the right ones?"
+        )
+    return [Opened(upload, table(sheet, known)) for upload, sheet in found]
+
+
+def _bounded(people: Mapping[bytes, object]) -> None:
+    if len(people) > MOST_PEOPLE:
+        raise Invalid(f"These files hold more than {MOST_PEOPLE:,} people.", remedy="Are they the right ones?")
 
 
 class Taking:
     """One pass over all files. Of everybody a short hash is held, and nothing else."""
 
-    def __init__(
-        self, connection: Connection, spoken: Dialect, manifest: Manifest, opened: Sequence[Sequence[Opened]]
-    ) -> None:
+    def __init__(self, connection: Connection, spoken: Dialect, manifest: Manifest, opened: Sequence[Opened]) -> None:
         self.connection, self.spoken, self.manifest = connection, spoken, manifest
-        self.opened = [one for some in opened for one in some]
+        self.opened = opened
         self.words: set[str] = set()
         self.questions: dict[str, None] = {}
         self.members: dict[bytes, tuple[int, ...]] = {}
@@ -102,6 +111,7 @@ class Taking:
                 already = self.members.get(key, ())
                 if place not in already:
                     self.members[key] = (*already, place)
+                    _bounded(self.members)
         for kind in ("participants", "team"):
             for one in self._of(kind):
                 for row in self._rows(one):
@@ -137,8 +147,7 @@ class Taking:
             if strict or not row.strict:
                 return
         self.seen[key] = row.strict
-        if len(self.seen) > MOST_PEOPLE:
-            raise Invalid(f"These files hold more than {MOST_PEOPLE:,} people.", remedy="Are they the right ones?")
+        _bounded(self.seen)
         row.groups = [self.groups[place] for place in self.members.get(key, ())]
         self.digest = (self.digest + fingerprint(row)) % 2**63
         yield row

@@ -104,6 +104,16 @@ def test_a_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyPatch
         read(packed(**{f"{n}.csv": b"Email\n" for n in range(4)}), "many.zip")
 
 
+@pytest.mark.parametrize("entry", ['"x' + '\n","' * 60 + '"', "," * 60 + "y"], ids=["lines", "fields"])
+def test_an_entry_that_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    data = f"Email,Gender\na@example.com,x\n{entry}\n".encode()
+    assert len(read(data)) == 2
+    monkeypatch.setattr(reading, "LONGEST_RECORD", 100)
+    monkeypatch.setattr(reading, "MOST_COLUMNS", 50)
+    with pytest.raises(Invalid, match="an entry that does not end"):
+        read(data)
+
+
 def test_a_zip_that_lies_about_its_size_gives_no_more_than_it_says() -> None:
     honest = packed(**{"a.csv": b"Email\n" + b"\n" * 100_000})
     lying = honest.replace((100_006).to_bytes(4, "little"), (50).to_bytes(4, "little"))

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import requests
 
+from relay.ehq.dialect import dialect
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import exports as store
 from relay.store import participants, structure
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import connect, credentials, erase, exports
+from relay.sync import connect, credentials, erase, exports, uploads
 from relay.sync.uploads import Manifest, Upload
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
@@ -254,6 +255,31 @@ def test_a_single_part_of_the_most_that_ehq_exports_is_suspicious(by_hand: ByHan
     summary = exports.stage(by_hand.relay.parts, by_hand.connection, [file], Manifest(5000)).summary
     assert "exactly 5,000" in summary["warnings"][0]
     assert summary["pages"] == 5
+
+
+def test_what_is_uploaded_together_is_bounded(by_hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stage(*contents: str) -> Any:
+        files = [Upload("p.csv", io.BytesIO(f"Email\n{text}".encode())) for text in contents]
+        return exports.stage(by_hand.relay.parts, by_hand.connection, files, Manifest()).summary
+
+    with monkeypatch.context() as smaller:
+        smaller.setattr(uploads, "MOST_BYTES", 60)
+        assert stage("a@b.example\n" * 3)["people"] == 1
+        with pytest.raises(Invalid, match="together"):
+            stage("a@b.example\n" * 3, "c@d.example\n" * 3)
+    monkeypatch.setattr(uploads, "MOST_PEOPLE", 2)
+    file = Upload("g.csv", io.BytesIO(b"Email\na@b.example\nb@b.example\nc@b.example\n"), "group", "Pets")
+    taking = uploads.Taking(by_hand.connection, dialect(), Manifest(), uploads.opened([file], dialect()))
+    with pytest.raises(Invalid, match="more than 2 people"):
+        next(taking.people())  # before anybody is handed on
+
+
+def test_pages_are_bounded_whatever_a_row_holds(by_hand: ByHand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "PAGE_BYTES", 3000)
+    for header, entry in (("Screen Name", "x" * 2000), ("Participant Tags", "|".join(f"{n:0200}" for n in range(15)))):
+        lines = "".join(f"a{n}@example.com,{entry}\n" for n in range(3))
+        file = Upload("people.csv", io.BytesIO(f"Email,{header}\n{lines}".encode()))
+        assert exports.stage(by_hand.relay.parts, by_hand.connection, [file], Manifest()).summary["pages"] == 3
 
 
 def test_parts_are_one_export_and_the_stricter_of_two_entries_counts(by_hand: ByHand) -> None:
