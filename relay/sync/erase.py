@@ -183,7 +183,21 @@ def _about(parts: Parts, connection: Connection, picture: Picture, person: Perso
         "looked_at_by": [
             {"at": entry.at, "what": entry.what, "who": entry.name or entry.email or "command line"} for entry in looked
         ],
-        "deliveries": [_delivery(parts, delivery) for delivery in (*arrived, *mentions)],
+        "deliveries": [
+            *(_delivery(parts, delivery) for delivery in arrived),
+            *(_mention(delivery) for delivery in mentions),
+        ],
+    }
+
+
+def _mention(delivery: Delivery) -> dict[str, Any]:
+    """That it names them, and no more: the rest of what it says is about others."""
+    return {
+        "id": delivery.key,
+        "type": delivery.type,
+        "received_at": delivery.received_at,
+        "state": delivery.state,
+        "about_others": True,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
@@ -203,6 +204,15 @@ def test_whoever_only_stands_in_cm_under_somebodys_address_is_not_taken_for_them
         there = participants.one(tx, live.connection.id, address)
     assert {one.known.ehq_id for one in there} == {first, "99001"}
     assert [one.known.ehq_id for one in erasing.meant(there, address.upper())] == ["99001"]
+
+
+def test_an_export_says_that_a_delivery_about_others_names_the_person_and_not_what_it_says(live: Live) -> None:
+    (one, email), (other, _) = live.ehq.someone(), live.ehq.someone(1)
+    live.happens("group_add", id=[one, other])
+    (person,) = erasing.export(live.relay.parts, live.connection, email)["people"]
+    (mention,) = [each for each in person["deliveries"] if each["type"] == "group.member_added"]
+    assert set(mention) == {"id", "type", "received_at", "state", "about_others"}
+    assert other not in re.findall(r"\d+", str(mention))
 
 
 def test_an_export_holds_everything_we_know_of_a_person_and_nobody_else(live: Live) -> None:
