@@ -69,7 +69,7 @@ def test_the_most_urgent_thing_is_said(
     word: str,
     how: str,
 ) -> None:
-    said = standing(replace(PLAIN, **values), waiting, last, running, braked, NOW)
+    said = standing(replace(PLAIN, **values), waiting, last, running, braked, now=NOW)
     assert (said.word, said.kind) == (word, how)
     assert said.sentence.endswith(".")
     assert how in ("good", "busy") or said.remedy
