@@ -38,12 +38,12 @@ document.addEventListener("submit", (event) => {
   if (!name || !window.open("about:blank", name, "popup,width=560,height=720")) return;
   event.target.target = name;
   history.replaceState(null, "", "?opened");
-  setTimeout(() => delete event.target.dataset.sent, 1000); // closed without an answer: it may be opened again
 });
 if (document.querySelector("[data-close]") && window.opener) window.close();
 
-// A double click sends one form.
+// A double click sends one form; but a window that was closed without an answer may be opened again at once.
 document.addEventListener("submit", (event) => {
+  if (event.target.dataset.popup) return;
   if (event.target.dataset.sent) return event.preventDefault();
   event.target.dataset.sent = "yes";
 });
