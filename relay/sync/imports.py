@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 
 import structlog
 
@@ -30,6 +31,7 @@ class Imports(Books):
 
     pool: ThreadPoolExecutor | None = field(init=False, default=None)
     under_way: tuple[Pairs, Future[Imported]] | None = field(init=False, default=None)
+    one_at_a_time: Lock = field(init=False, default_factory=Lock)
 
     def put(self, pairs: Mapping[int, tuple[Person, Wanted]]) -> None:
         """One import for all of them, after what they need exists and our intent is on record."""
@@ -43,7 +45,6 @@ class Imports(Books):
             self._import(unique)
             return
         before = self._landed()
-        self.lease.check()
         self.under_way = (unique, self.pool.submit(self._call, unique))
         if before:
             self._imported(*before)
@@ -75,10 +76,16 @@ class Imports(Books):
             return None
 
     def _call(self, pairs: Pairs) -> Imported:
-        return self.cm.import_subscribers(self.list_id, [self.entry(w, p.held) for p, w in pairs])
+        return self.send([self.entry(w, p.held) for p, w in pairs])
+
+    def send(self, entries: Sequence[Entry], *, resubscribe: bool = False) -> Imported:
+        """CM gets one import at a time for a list (CM contract §2): of one person, too, whom several are read for at
+        once."""
+        with self.one_at_a_time:
+            self.lease.check()
+            return self.cm.import_subscribers(self.list_id, entries, resubscribe)
 
     def _import(self, pairs: Pairs) -> None:
-        self.lease.check()
         try:
             imported = self._call(pairs)
         except RelayError as error:

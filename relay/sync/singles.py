@@ -62,8 +62,7 @@ class Singles(Imports):
         if not person.record.put or person.held.email is None:
             with self.parts.database.write() as tx:
                 participants.intend(tx, [person.id])
-        self.lease.check()
-        imported = self.cm.import_subscribers(self.list_id, [self.entry(wanted, held)], resubscribe=deleted)
+        imported = self.send([self.entry(wanted, held)], resubscribe=deleted)
         if failure := imported.failures.get(address):
             self.failed(person, wanted, *failure)
             return

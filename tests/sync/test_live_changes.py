@@ -168,3 +168,12 @@ def test_a_paused_connection_lets_people_leave_and_nothing_else(live: Live) -> N
     credentials.resume(live.relay.parts, live.connection)
     live.arrives()
     assert live.state(new) == "Active"
+
+
+def test_of_several_who_come_back_at_once_campaign_monitor_is_never_sent_two_imports_at_a_time(live: Live) -> None:
+    people = [live.ehq.someone(n) for n in range(4)]
+    live.happens("unsubscribe", id=[one for one, _ in people])
+    assert {live.state(email) for _, email in people} == {"Deleted"}
+    live.cm.faults(import_s_per_1000=200)
+    live.happens("subscribe", id=[one for one, _ in people])
+    live.agrees()
