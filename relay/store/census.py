@@ -27,11 +27,13 @@ def there_again() -> dict[str, Any]:
     }
 
 
-def count_absent(tx: Tx, connection_id: str, run_id: int) -> None:
-    """One more complete run that did not see them, nor any word of them since the one before."""
+def count_absent(tx: Tx, connection_id: str, run_id: int, since: float) -> None:
+    """One more complete run that did not see them, nor any word of them since the one before. About whom a webhook
+    told after it began to read, at `since`, it says nothing: their page may have been read before they were on it."""
+    heard = sa.func.coalesce(_c.heard_at, 0.0) >= since
     tx.execute(
         sa.update(table)
-        .where(_c.connection_id == connection_id, _c.seen_run.is_distinct_from(run_id))
+        .where(_c.connection_id == connection_id, _c.seen_run.is_distinct_from(run_id), ~heard)
         .values(absent_runs=_c.absent_runs + 1)
     )
 

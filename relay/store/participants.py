@@ -120,6 +120,7 @@ def _said(known: Known, sought: Sought) -> dict[str, Any]:
         "email": lower(known.values.get("email")),
         "values": dict(known.values),
         "heard": {name: heard.to_json() for name, heard in known.heard.items()},
+        "heard_at": max((heard.received for heard in known.heard.values()), default=None),
         "page_asked_at": known.page.asked if known.page else None,
         "page_updated_at": known.page.updated if known.page else None,
         "sought": sought(known),

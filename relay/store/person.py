@@ -32,6 +32,7 @@ class Person:
     gone: bool
     absent_runs: int
     seen_run: int | None
+    heard_at: float | None
     cm_seen_run: int | None
     refused_code: str | None
     refused_at: float | None
@@ -78,6 +79,7 @@ def _read(row: Any) -> Person:
         gone=row.gone,
         absent_runs=row.absent_runs,
         seen_run=row.seen_run,
+        heard_at=row.heard_at,
         cm_seen_run=row.cm_seen_run,
         refused_code=row.refused_code,
         refused_at=row.refused_at,

@@ -52,6 +52,7 @@ participants = sa.Table(
     sa.Column("email", sa.Text, comment="lower case"),
     sa.Column("values", sa.JSON, nullable=False),
     sa.Column("heard", sa.JSON, nullable=False, comment="per field group, the webhook that said it last"),
+    sa.Column("heard_at", Time, comment="when the latest webhook that `heard` remembers was received"),
     sa.Column("page_asked_at", Time, comment="when the page that last listed them was asked for"),
     sa.Column("page_updated_at", Time, comment="their updated-at on that page, EHQ's clock"),
     sa.Column("seen_run", Id, comment="the run that last saw them in EHQ"),

@@ -171,7 +171,8 @@ class ExportStep(Step):
             with self.parts.database.write() as tx:
                 some = exports.unseen(tx, self.connection.id, self.run.id, self.cursor.get("last", 0), COMPARED)
                 if counts:
-                    missing = [p for p in some if summary["team"] or picture.role(p.known.values) not in TEAM]
+                    older = [p for p in some if (p.heard_at or 0.0) < export.made_at]
+                    missing = [p for p in older if summary["team"] or picture.role(p.known.values) not in TEAM]
                     exports.absent(tx, [p.id for p in missing])
                     self.count("missing", sum(not p.gone and not p.known.deleted for p in missing))
                 others = [p for p in some if picture.role(p.known.values) not in TEAM]

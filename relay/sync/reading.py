@@ -116,7 +116,7 @@ class Reading:
             census.grown(tx)
             # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
             if not self.run.dry and not self.counts.get("ehq_unreadable"):
-                census.count_absent(tx, self.connection.id, self.run.id)
+                census.count_absent(tx, self.connection.id, self.run.id, self.counts["began"]["ehq"])
                 if self.counts.get("groups_unlisted") == 0:
                     groups.absent(tx, self.connection, self.run.id, 2, self.counts)
             if not self.run.dry:

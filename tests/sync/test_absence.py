@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from relay.store import deliveries
-from relay.sync import connect
+from relay.store import deliveries, runs
+from relay.store.runs import Run
+from relay.sync import connect, work
 from tests.conftest import Live
 
 
@@ -14,6 +15,27 @@ def vanish(live: Live, *numbers: int) -> list[str]:
     people = [live.ehq.someone(n) for n in numbers]
     live.ehq.act("delete", id=[one for one, _ in people], silent=True)
     return [email for _, email in people]
+
+
+def begin_to_read(live: Live) -> int:
+    """A run that is about to ask for its first page of people."""
+    run, _ = work.start_run(live.relay.parts, live.connection.id, trigger="person")
+    while found(live, run.id).phase != "ehq":
+        work.step(live.relay.parts, run.id)
+    return run.id
+
+
+def go_on(live: Live, run_id: int) -> None:
+    while found(live, run_id).state == "running":
+        work.step(live.relay.parts, run_id)
+    assert found(live, run_id).state == "completed"
+
+
+def found(live: Live, run_id: int) -> Run:
+    with live.relay.parts.database.read() as tx:
+        run = runs.find(tx, run_id)
+    assert run
+    return run
 
 
 def test_one_complete_run_without_someone_removes_nobody_and_the_second_one_does(live: Live) -> None:
@@ -52,6 +74,35 @@ def test_someone_known_by_webhook_alone_is_missed_like_everybody(live: Live) -> 
     live.arrives()
     live.ehq.act("delete", id=one, silent=True)
     assert [live.run().state, live.run().state, live.run().state] == ["completed"] * 3
+    assert live.state(email) == "Deleted"
+
+
+def test_whoever_registers_while_a_run_reads_is_not_missed_by_it(live: Live) -> None:
+    run = begin_to_read(live)
+    one, email = live.ehq.register()
+    live.ehq.act("delete", id=one, silent=True)  # so that no page lists them, as if theirs had been read before
+    live.ehq.delivered()
+    work.visit(live.relay.parts, live.connection.id)
+    go_on(live, run)
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"
+    live.run()
+    assert live.state(email) == "Deleted"
+
+
+def test_whoever_a_webhook_names_while_a_run_reads_is_not_missed_by_it(live: Live) -> None:
+    one, _ = live.ehq.someone()
+    (email,) = vanish(live, 0)
+    live.run()
+    run = begin_to_read(live)
+    members = {"members": {"data": [{"type": "users", "id": one}]}}
+    live.ehq.act("event", type="group.member_added", data={"type": "groups", "id": "30", "relationships": members})
+    live.ehq.delivered()
+    work.visit(live.relay.parts, live.connection.id)
+    go_on(live, run)
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"
+    live.run()
     assert live.state(email) == "Deleted"
 
 

@@ -403,6 +403,21 @@ def test_a_webhook_received_after_the_export_was_made_knows_better(
     assert live.state(email) == "Deleted"
 
 
+def test_whoever_registers_after_the_export_was_made_is_not_missing_from_it(
+    kept: ByHand, door: Callable[[Connection], str]
+) -> None:
+    door(kept.connection)
+    live = Live(kept.relay, kept.connection, kept.ehq, kept.cm)
+    made_at = time.time()
+    one, email = kept.ehq.register()
+    live.arrives()
+    kept.ehq.act("delete", id=one, silent=True)
+    assert kept.read(made_at=made_at).state == "completed"
+    kept.ehq.register(silent=True)
+    assert kept.read().state == "completed"
+    assert kept.state(email) == "Active"
+
+
 def test_an_export_beside_the_api_finds_everybody_by_address(live: Live) -> None:
     site = ByHand(live.relay, live.ehq, live.cm, live.connection)
     one, _ = live.ehq.someone(0)
