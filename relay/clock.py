@@ -10,7 +10,7 @@ import structlog
 from relay.domain.rules import Rules
 from relay.domain.schedule import day, next_run
 from relay.errors import RelayError
-from relay.store import audit, connections, days, deliveries, exports, runs
+from relay.store import audit, connections, days, deliveries, exports, members, runs
 from relay.store.connections import Connection
 from relay.store.database import Unavailable
 from relay.sync import problems, work
@@ -47,10 +47,13 @@ def tick(parts: Parts) -> None:
     with parts.database.read() as tx:
         everyone = connections.everyone(tx)
         under_way = {run.connection_id: run for run in runs.under_way(tx)}
+        groups_due = members.connections_due(tx)
     now = time.time()
     for connection in everyone:
         if work.waits(parts, connection.id) and parts.queue.once(f"live:{connection.id}", RING_AGAIN_S):
             parts.queue.ring(connection.id, always=True)
+        if connection.id in groups_due and parts.queue.once(f"group:{connection.id}", RING_AGAIN_S):
+            parts.queue.group(connection.id)
         running = under_way.get(connection.id)
         if running is not None:
             held = (running.problem or {}).get("until", 0.0)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import structlog
 
 from relay.store.database import Unavailable
-from relay.sync import work
+from relay.sync import members, work
 from relay.sync.parts import Parts
 
 log = structlog.get_logger()
@@ -26,6 +26,11 @@ def live(connection_id: str) -> None:
 def step(run_id: int) -> None:
     with _expected():
         work.step(_parts[0], run_id)
+
+
+def group(connection_id: str) -> None:
+    with _expected():
+        members.read_next(_parts[0], connection_id)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 LIVE, BULK = "live", "bulk"
-ALLOWED = {"relay.jobs.live", "relay.jobs.step"}
+ALLOWED = {"relay.jobs.live", "relay.jobs.step", "relay.jobs.group"}
 RING_S, QUIET_S = 5, 2.0
 log = structlog.get_logger()
 
@@ -63,6 +63,10 @@ class Queue:
 
     def step(self, run_id: int) -> bool:
         return self._try(lambda: self._enqueue(BULK, "relay.jobs.step", run_id))
+
+    def group(self, connection_id: str) -> bool:
+        """Who is in some group of this connection is to be read."""
+        return self._try(lambda: self._enqueue(BULK, "relay.jobs.group", connection_id))
 
     def _enqueue(self, name: str, function: str, argument: Any) -> None:
         # A failed or finished ring is of no interest to anybody: what it was about is in the database.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay.domain.participant import Patch
-from relay.domain.version import Heard, Page, order, page_beats_page, webhook_beats_page
+from relay.domain.version import Heard, Page, as_webhook, order, page_beats_page, webhook_beats_page
 
 ATTRIBUTES = ("email", "login", "created_at", "imported", "subscribed", "role", "activated", "blocked", "tags")
 """Each has a version of its own: a message may carry any of them without the others, and a new role that overtakes a
@@ -69,10 +69,17 @@ def hear_membership(known: Known, group_id: str, member: bool, said: Heard) -> K
     pair = f"group:{group_id}"
     if known.deleted or known.erased or merging.rank(pair, said) < 0:
         return known
-    groups = {*merging.values.get("groups", ())} - {group_id}
-    merging.values["groups"] = sorted(groups | {group_id} if member else groups)
-    merging.heard[pair] = said
-    return merging.result(known.page)
+    return merging.membership(group_id, member, said)
+
+
+def see_membership(known: Known, group_id: str, member: bool, page: Page) -> Known:
+    """`known` after everybody in one group was read, and they were there or not."""
+    merging = _Merging(known)
+    last = merging.last(f"group:{group_id}")
+    later_page = last is None and known.page is not None and "groups" in known.values and known.page.asked > page.asked
+    if known.deleted or known.erased or later_page or (last is not None and webhook_beats_page(last, page)):
+        return known
+    return merging.membership(group_id, member, as_webhook(page))
 
 
 def see(known: Known, patch: Patch, page: Page, left_out: Container[str] = ()) -> Known:
@@ -101,18 +108,30 @@ class _Merging:
         self.values = dict(known.values)
         self.heard = dict(known.heard)
 
-    def rank(self, name: str, said: Heard) -> int:
-        """How `said` ranks against what last said `name`: by webhook (a pair falls back to the whole set), or page."""
+    def last(self, name: str) -> Heard | None:
+        """The webhook that said `name` last; a pair may have been said by the whole set."""
         stored = self.heard.get(name)
-        if name.startswith("group:"):
-            whole = self.heard.get("groups")
-            stored = max(filter(None, (stored, whole)), key=lambda heard: heard.version, default=None)
+        if not name.startswith("group:"):
+            return stored
+        both = filter(None, (stored, self.heard.get("groups")))
+        return max(both, key=lambda heard: heard.version, default=None)
+
+    def rank(self, name: str, said: Heard) -> int:
+        """How `said` ranks against what last said `name`: by webhook, or page."""
+        stored = self.last(name)
         if stored is not None:
             return order(said, stored)
         carried = "groups" if name.startswith("group:") else name
         if self.known.page is not None and carried in self.known.values:
             return 1 if webhook_beats_page(said, self.known.page) else -1
         return 1
+
+    def membership(self, group_id: str, member: bool, said: Heard) -> Known:
+        """With one group more or less, by the word of `said`."""
+        groups = {*self.values.get("groups", ())} - {group_id}
+        self.values["groups"] = sorted(groups | {group_id} if member else groups)
+        self.heard[f"group:{group_id}"] = said
+        return self.result(self.known.page)
 
     def replace_groups(self, wanted: Any, may: Any) -> None:
         """Take membership from the complete set `wanted`, except for pairs of which something later is known."""

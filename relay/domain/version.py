@@ -45,6 +45,11 @@ def order(new: Heard, stored: Heard) -> int:
     return (new.version > stored.version) - (new.version < stored.version)
 
 
+def as_webhook(page: Page) -> Heard:
+    """A page's word in the place of a webhook's: webhooks received later beat it as `webhook_beats_page` has it."""
+    return Heard(page.asked, page.asked - SKEW_S if page.updated is None else page.updated)
+
+
 def webhook_beats_page(webhook: Heard, page: Page) -> bool:
     """Whether a webhook's word stands over a page's, whichever of the two is looked at first.
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from relay.domain.participant import GroupNews, Patch
 from relay.ehq.calls import Caller, Key, Login, NotThere
 from relay.ehq.dialect import fold
-from relay.ehq.resource import Unreadable, included_groups, read_group, read_user
+from relay.ehq.resource import Unreadable, included_groups, read_group, read_member, read_user
 from relay.errors import Incomplete
 
 MOST_PAGES = 20_000
@@ -58,6 +58,16 @@ class GroupsPage:
     """False for a site that has no such list: then a group that is in none of its pages means nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class MembersPage:
+    """Ids of some of those in one group; the rest as in `UsersPage`."""
+
+    ids: list[str]
+    cursor: Cursor | None
+    total: int | None
+    unreadable: int = 0
+
+
 class Ehq(Caller):
     """One site's people and groups."""
 
@@ -70,7 +80,7 @@ class Ehq(Caller):
     def users(self, cursor: Cursor | None, size: int | None = None) -> UsersPage:
         """The page at `cursor`, the first when None. :raise RetryLater: · NeedsPerson: · Incomplete:"""
         size = size or int(self.spoken.parameters["users_per_page"])
-        body, here = self._page("users", cursor, size)
+        body, here = self._page(self.spoken.paths["users"], cursor, size)
         items = self._data(body)
         names = included_groups(body.get("included") if isinstance(body, Mapping) else None)
         people, unreadable = _readable(items, lambda item: read_user(item, names, self.spoken))
@@ -83,7 +93,7 @@ class Ehq(Caller):
         if not self.spoken.paths["groups"]:
             return GroupsPage([], None, None, listed=False)
         try:
-            body, here = self._page("groups", cursor, size)
+            body, here = self._page(self.spoken.paths["groups"], cursor, size)
         except NotThere:
             if cursor is not None:
                 raise
@@ -93,13 +103,25 @@ class Ehq(Caller):
         following, total = self._following(body, here, size, len(items), groups[0].id if groups else None)
         return GroupsPage(groups, following, total, unreadable)
 
+    def members(self, group_id: str, cursor: Cursor | None) -> MembersPage:
+        """Like `users`, of one group. :raise NotThere: when this site does not offer it, or has no such group."""
+        size = int(self.spoken.parameters["users_per_page"])
+        path = self.spoken.paths["members"]
+        if not path or not group_id.strip("."):  # dots would be taken for another path
+            raise NotThere(f"{self.host} does not list who is in this group.", code="ehq-404")
+        body, here = self._page(path.replace("{id}", quote(group_id, safe="")), cursor, size)
+        items = self._data(body)
+        ids, unreadable = _readable(items, read_member)
+        following, total = self._following(body, here, size, len(items), ids[0] if ids else None)
+        return MembersPage(ids, following, total, unreadable)
+
     # Paging.
 
     def _page(self, path: str, cursor: Cursor | None, size: int) -> tuple[Any, Cursor]:
         here = cursor or Cursor(int(self.spoken.parameters["first_page"]))
         names = self.spoken.parameters
         params = {names["page"]: str(here.page), names["per_page"]: str(size)}
-        url = here.link or self.api + self.spoken.paths[path]
+        url = here.link or self.api + path
         return self.get(url, None if here.link else params), here
 
     def _data(self, body: Any) -> list[Any]:

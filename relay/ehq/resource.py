@@ -230,6 +230,17 @@ def _members(resource: Mapping[str, Any], attributes: Mapping[str, Any]) -> tupl
     return members if members or not listed else None
 
 
+def read_member(item: Any) -> str:
+    """The id of somebody in a list of a group's members, be it a person, a reference to one, or the id alone.
+
+    :raise Unreadable: without an id, or when it is a group.
+    """
+    resource = item if isinstance(item, dict) else {"id": item}
+    if _kind(resource) == "group":
+        raise Unreadable("It should be a participant and is a group.")
+    return read_id(resource)
+
+
 def clean(value: Any) -> str:
     """Trimmed text without control characters and lone surrogates; line breaks and tabs stay."""
     if type(value) is str and value.isprintable():  # as nearly all are: some million of them in a run

@@ -50,6 +50,8 @@ class Group:
     seen_run: int | None
     absent_runs: int
     deleted: bool
+    members_told_at: float | None
+    members_after: float | None
 
 
 def all_fields(tx: Tx, connection_id: str) -> list[Field]:

@@ -187,6 +187,8 @@ groups = sa.Table(
     sa.Column("seen_run", Id, comment="the run that last saw it in EHQ"),
     sa.Column("absent_runs", sa.Integer, nullable=False, server_default="0"),
     sa.Column("deleted", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("members_told_at", Time, comment="EHQ told that its members changed: they are to be read"),
+    sa.Column("members_after", Time, comment="but not before this"),
     sa.UniqueConstraint("connection_id", "ehq_id"),
 )
 

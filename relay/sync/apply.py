@@ -14,7 +14,7 @@ from relay.domain.schedule import day
 from relay.domain.version import Heard
 from relay.ehq.events import Unreadable, read_event
 from relay.errors import RelayError
-from relay.store import census, connections, days, deliveries, participants, runs, structure
+from relay.store import census, connections, days, deliveries, members, participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.deliveries import Delivery
@@ -121,9 +121,11 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     if learn(tx, picture, [q for patch in patches for q in patch.questions], names, examples):
         picture = Picture.load(tx, connection)
     _groups(tx, picture, taken)
-    hints = any(item.event.type in ("group.membership_changed", "signup_form.changed") for item in taken)
-    if hints or form.differs(picture, (question for patch in patches for question in patch.questions)):
-        _read_again_soon(tx, connection)
+    told = [i for i in taken if i.event.type == "group.membership_changed"]
+    members.told(tx, connection.id, {i.event.group.id: i.delivery.received_at for i in told if i.event.group})
+    changed_form = any(item.event.type == "signup_form.changed" for item in taken)
+    if changed_form or form.differs(picture, (question for patch in patches for question in patch.questions)):
+        read_again_soon(tx, connection)
 
     ids = {patch.ehq_id for patch in patches}
     ids |= {member for item in taken if item.event.group for member in item.event.group.members or ()}
@@ -197,7 +199,8 @@ def _groups(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
         heard[news.id] = item.said.version
 
 
-def _read_again_soon(tx: Tx, connection: Connection) -> None:
+def read_again_soon(tx: Tx, connection: Connection) -> None:
+    """Brings the next run forward, at most once an hour."""
     now = time.time()
     last = runs.latest(tx, connection.id)
     if connection.next_run_at and (not last or last[0].started_at < now - AGAIN_S):

@@ -12,7 +12,7 @@ from relay.domain.merge import Known, see
 from relay.domain.participant import Question
 from relay.domain.version import Page
 from relay.errors import Incomplete
-from relay.store import asked, census, holdings, participants, runs
+from relay.store import asked, census, holdings, members, participants, runs
 from relay.store import structure as tables
 from relay.store.connections import Connection
 from relay.store.database import Tx
@@ -117,6 +117,7 @@ class Reading:
             # Somebody whose resource had no id may be anybody: then nobody is counted as absent.
             if not self.run.dry and not self.counts.get("ehq_unreadable"):
                 census.count_absent(tx, self.connection.id, self.run.id, self.counts["began"]["ehq"])
+                members.answered(tx, self.connection.id, self.counts["began"]["ehq"])
                 if self.counts.get("groups_unlisted") == 0:
                     groups.absent(tx, self.connection, self.run.id, 2, self.counts)
             if not self.run.dry:

@@ -1,13 +1,14 @@
 """One visit to a connection: what arrived is applied, whoever waits is written; and what becomes of failures."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
 from relay.errors import NeedsPerson, RelayError, RetryLater
 from relay.store import asked as wishes
-from relay.store import connections, deliveries, participants, runs
+from relay.store import connections, deliveries, members, participants, runs
 from relay.store import hints as hinted
 from relay.store.connections import Connection
 from relay.store.database import Tx
@@ -23,7 +24,12 @@ from relay.sync.write import Visit
 VISIT_S, APPLY_S = 5.0, 2.0
 """How long one connection may keep a worker before others have their turn; how long what arrived is applied first."""
 LEAVERS_TRY_S = 60.0
+LIST_WAIT_S = 3.0
 log = structlog.get_logger()
+
+
+class Busy(Exception):
+    """Somebody else writes to this list just now."""
 
 
 def visit(parts: Parts, connection_id: str) -> None:
@@ -37,6 +43,10 @@ def visit(parts: Parts, connection_id: str) -> None:
             pass
     if waits(parts, connection_id):
         parts.queue.ring(connection_id)
+    with parts.database.read() as tx:
+        told = members.due(tx, connection_id)
+    if told:
+        parts.queue.group(connection_id)
 
 
 def _look(parts: Parts, connection_id: str, lease: Lease, ends: float) -> bool:
@@ -128,6 +138,22 @@ def waits(parts: Parts, connection_id: str) -> bool:
                 or (connection.segments_now and LIVE in lanes)
             )
         )
+
+
+@contextmanager
+def list_claim(parts: Parts, connection_id: str) -> Iterator[Lease]:
+    """The list's claim for something that is not live. :raise Busy: when live changes hold it for long."""
+    ends = time.monotonic() + LIST_WAIT_S
+    while True:
+        with claim(parts.database, f"list:{connection_id}") as lease:
+            if lease is not None:
+                yield lease
+                break
+        if time.monotonic() > ends:
+            raise Busy
+        time.sleep(0.05)
+    if waits(parts, connection_id):
+        parts.queue.ring(connection_id)
 
 
 def failed(parts: Parts, connection: Connection, error: RelayError) -> None:

@@ -19,17 +19,12 @@ from relay.sync.exported import ExportStep
 from relay.sync.parts import Parts
 from relay.sync.reconcile import Step
 from relay.sync.start import start_run
-from relay.sync.visits import failed, open_lanes, visit, waits
+from relay.sync.visits import Busy, failed, list_claim, open_lanes, visit, waits
 
-LIST_WAIT_S = 3.0
 GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""
 EHQ_PHASES = ("groups", "ehq")
 log = structlog.get_logger()
-
-
-class Busy(Exception):
-    """Somebody else writes to this list just now."""
 
 
 def step(parts: Parts, run_id: int) -> None:
@@ -61,7 +56,7 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
 
     @contextmanager
     def claim_list() -> Iterator[Lease]:
-        with _list_claim(parts, connection.id) as held:
+        with list_claim(parts, connection.id) as held:
             apply_waiting(parts, connection)  # live changes first
             yield held
 
@@ -112,22 +107,6 @@ def _step_of(parts: Parts, connection: Connection, run: Run, claim_list: Any) ->
     step = ExportStep(parts, connection, run, claim_list)
     step.export = export
     return step
-
-
-@contextmanager
-def _list_claim(parts: Parts, connection_id: str) -> Iterator[Lease]:
-    """The list's claim for one step of a run. :raise Busy: when live changes hold it for long."""
-    ends = time.monotonic() + LIST_WAIT_S
-    while True:
-        with claim(parts.database, f"list:{connection_id}") as lease:
-            if lease is not None:
-                yield lease
-                break
-        if time.monotonic() > ends:
-            raise Busy
-        time.sleep(0.05)
-    if waits(parts, connection_id):
-        parts.queue.ring(connection_id)
 
 
 def _problem(error: RelayError) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import orjson
 from flask import Blueprint, Response, current_app, g, request
 
 from sandbox.control import answer
+from sandbox.ehq.groups import test_of
 from sandbox.ehq.resources import group as group_resource
 from sandbox.ehq.site import Site
 
@@ -116,6 +117,22 @@ def list_groups() -> Response:
         page, size, start = window(len(here.groups))
         groups = [one for one in here.groups.values() if one.id not in (here.faults.get("hide_groups") or ())]
         return listing([group_resource(one) for one in groups[start : start + size]], None, page, size, len(groups))
+
+
+@routes.get("/groups/<int:id>/users")
+def list_members(id: int) -> Response:
+    here = site()
+    if status := here.faults.get("members_status"):
+        return problem(int(status), "fault")
+    with here.lock:
+        group = here.groups.get(id)
+        if group is None or id in (here.faults.get("hide_groups") or ()):
+            return problem(404, "not_found")
+        test = test_of(group, here.questions, here.now())
+        people = [person for person in here.order if test(person)]
+        page, size, start = window(len(people))
+        users = here.users(people[start : start + size])
+        return listing(users, here.included(users), page, size, len(people))
 
 
 def number(name: str, default: int) -> int:

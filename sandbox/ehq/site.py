@@ -36,6 +36,7 @@ FAULTS = {
     "auth_404": "a missing or wrong credential answers 404",
     "no_updated_at": "resources do not say when they were changed last",
     "show_options": "answers say which options their question offers",
+    "members_status": "who is in a group answers this status",
     "hide_groups": "group ids that no answer names, such as [30]",
     "role_blocked": "blocked people have role-name blocked",
     "spelling": "snake: snake_case, type User, integer ids",

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.domain.merge import Known, hear, hear_membership, see
+from relay.domain.merge import Known, hear, hear_membership, see, see_membership
 from relay.domain.participant import Patch
 from relay.domain.version import Heard, Page
 
@@ -164,6 +164,40 @@ def test_the_complete_set_of_groups_leaves_newer_pairs_alone() -> None:
 def test_an_older_pair_changes_nothing_of_a_newer_complete_set() -> None:
     now = told((4, {"groups": ("9",)}), known=althea())
     assert hear_membership(now, "8", True, said(3)).values["groups"] == ["9"]
+
+
+@pytest.mark.parametrize("member", [True, False])
+def test_a_group_that_was_read_tells_of_that_group_alone(member: bool) -> None:
+    now = see_membership(told((2, {"groups": ("7", "8")}), known=althea()), "8", member, asked(30))
+    assert now.values["groups"] == (["7", "8"] if member else ["7"])
+
+
+def test_a_webhook_received_before_a_group_was_asked_for_knows_less_whatever_ehq_s_clock_says() -> None:
+    now = hear_membership(althea(), "8", True, said(600, received=20))
+    assert see_membership(now, "8", False, asked(30)).values["groups"] == ["7"]
+
+
+@pytest.mark.parametrize("read_first", [True, False])
+def test_a_webhook_received_after_a_group_was_asked_for_stands_whichever_is_looked_at_first(read_first: bool) -> None:
+    late = said(5, received=31)  # EHQ's clock is behind
+    if read_first:
+        now = hear_membership(see_membership(althea(), "8", False, asked(30)), "8", True, late)
+    else:
+        now = see_membership(hear_membership(althea(), "8", True, late), "8", False, asked(30))
+    assert now.values["groups"] == ["7", "8"]
+
+
+def test_of_a_page_and_a_group_that_were_read_the_one_asked_for_later_stands() -> None:
+    page = patch(**REGISTERED)
+    assert see_membership(see(althea(), page, asked(40)), "7", False, asked(30)).values["groups"] == ["7"]
+    assert see_membership(see(althea(), page, asked(20)), "7", False, asked(30)).values["groups"] == []
+    assert see(see_membership(althea(), "7", False, asked(30)), page, asked(20)).values["groups"] == []
+    assert see(see_membership(althea(), "7", False, asked(30)), page, asked(40)).values["groups"] == ["7"]
+
+
+def test_nobody_deleted_or_erased_comes_back_by_a_group() -> None:
+    gone = told((5, {"deleted": True}), known=althea())
+    assert see_membership(gone, "7", True, asked(60)) == gone
 
 
 def test_members_of_whom_nothing_else_is_known_yet_are_kept() -> None:

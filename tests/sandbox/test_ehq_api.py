@@ -163,3 +163,17 @@ def test_a_blocked_role_hides_the_old_one(ehq: Any) -> None:
     ehq.faults(role_blocked=True)
     after = ehq.sandbox(f"people.json?id={id}")["people"][0]["attributes"]
     assert (after["role-name"], after["role-before-blocking"]) == ("blocked", "participant")
+
+
+def test_the_members_of_one_group_are_users_page_by_page(ehq: Any) -> None:
+    first = ehq.get("/groups/7/users", page=1, per_page=2)
+    rest = ehq.get("/groups/7/users", page=2, per_page=1000)
+    assert [one["type"] for one in first["data"]] == ["users", "users"]
+    everyone = {one["id"]: [g["id"] for g in one["relationships"]["groups"]["data"]] for one in all_pages(ehq)}
+    listed = ehq.get("/groups/7/users", per_page=1000)
+    assert {one["id"] for one in listed["data"]} == {i for i, groups in everyone.items() if "7" in groups}
+    assert listed["meta"]["total"] == len(listed["data"])
+    assert rest["links"]["next"] is None
+    assert (
+        requests.get(ehq.root + "/groups/999/users", headers={"X-API-Token": "sandbox"}, timeout=5).status_code == 404
+    )
