@@ -165,7 +165,7 @@ class ExportStep(Step):
             if counts and (leaving := missed - self.cursor.get("back", 0)) > 0:
                 self.cursor["absent"] = leaving
                 self._found("leaves", UNTOLD, leaving)
-            self._brake(picture)
+            self._brake()
             return True
         while True:
             with self.parts.database.write() as tx:

@@ -19,8 +19,12 @@ WORDS = {
     "verify": "Reading back",
     "done": "Done",
 }
-SHARE = {"ehq": ("ehq_read", "ehq_total"), "compare": ("compared", "ehq_read"), "write": ("written", "to_write")}
-"""phase → the counts of people done and of people in all."""
+SHARE = {
+    "ehq": ("ehq_read", "ehq_total", "ehq"),
+    "compare": ("compared", "ehq_read", "compare"),
+    "write": ("written", "to_write", "compare"),
+}
+"""phase → the counts of people done and of people in all, and in which phase the first of them were done."""
 NOBODY_S = 15.0
 GO_ON_S = 86400.0
 """A stopped run may go on for a day; later it would rest on what was read too long ago."""
@@ -52,9 +56,9 @@ def progress(run: Run) -> Progress:
     steps = [
         (WORDS[name], "done" if over or i < here else "now" if i == here else "next") for i, name in enumerate(names)
     ]
-    counted, of = SHARE.get(run.phase, ("", ""))
+    counted, of, since = SHARE.get(run.phase, ("", "", ""))
     done, total = int(run.counts.get(counted, 0)), run.counts.get(of)
-    began = run.counts.get("began", {}).get(run.phase)
+    began = run.counts.get("began", {}).get(since)
     rate = done / max(now - began, 0.5) if began and done and run.state == "running" else None
     left = (total - done) / rate if rate and total and total > done else None
     nobody = run.state == "running" and not run.problem and now - run.stepped_at > NOBODY_S
