@@ -53,7 +53,7 @@ def wire(settings: Settings | None = None) -> Parts:
         if connection.cm_credential is None:
             raise NeedsPerson(
                 "Campaign Monitor is not connected yet.",
-                remedy="`relay connection authorize C` makes a link; `relay connection reconnect C` takes a key.",
+                remedy="Connect it by a log-in or an API key, from the connection's settings.",
                 code="not-connected",
             )
         stored = vault.unlock(connection.cm_credential)
@@ -68,8 +68,7 @@ def wire(settings: Settings | None = None) -> Parts:
         if connection.reads == "export":
             raise NeedsPerson(
                 "This connection reads exports by hand, and has no access to EHQ's API.",
-                remedy="`relay import-csv C FILES` reads one. `relay connection reconnect C` takes EHQ's address with "
-                "a key or log-in.",
+                remedy="Upload one on the connection's page Import.",
                 code="export",
             )
         stored = vault.unlock(connection.ehq_credential)

@@ -1,4 +1,4 @@
-"""What bin/screenshots shows: four connections in different states, and something that happened to each."""
+"""What bin/screenshots shows: five connections in different states, and something that happened to each."""
 
 import json
 import time
@@ -33,6 +33,7 @@ def fill(parts: Any, ehq: str) -> Places:
     for one in (main, asks):
         connect.configure(parts, parts.connection(one["connection"]), ZONE | {"brake": {"people": 3, "percent": 0}})
     first = run(parts, c)
+    half = half_way(parts, ehq)
     actions = [REGISTER] * 6 + [{"action": "unsubscribe"}, {"action": "block"}, {**REGISTER, "email": "x@"}]
     for action in actions:
         post(f"{ehq}/sandbox/act", action)
@@ -42,22 +43,51 @@ def fill(parts: Any, ehq: str) -> Places:
     braked = brake(parts, ehq, asks["connection"])
     with parts.database.write() as tx:
         connections.change(tx, paused["connection"], state="paused")
-        for one in (main, asks, paused, setup):
-            name = one["connection"].partition("-")[0]
-            connections.change(tx, one["connection"], ehq_url=f"https://haveyoursay.{name}.example.gov.au")
+        for one in (main["connection"], asks["connection"], paused["connection"], setup["connection"], half):
+            name = one.partition("-")[0]
+            connections.change(tx, one, ehq_url=f"https://haveyoursay.{name}.example.gov.au")
         found = deliveries.search(tx, c, limit=50)
     places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
-    places |= {"run": first, "braked": braked, "person": 5}
+    places |= {"run": first, "braked": braked, "person": 5, "half": half, "dry": run(parts, c, dry=True)}
     by_state = {one.state: one.id for one in found}
     names = {"applied": "delivery", "quarantined": "quarantined"}
     places |= {name: by_state[state] for state, name in names.items() if state in by_state}
+    alive(parts)
     return places | asked | refused(parts, c)
 
 
-def run(parts: Any, connection: str) -> int:
+def half_way(parts: Any, ehq: str) -> str:
+    """A set-up that came to its last step, and whose access sees several clients."""
+    from relay.domain.rules import fingerprint
+    from relay.sync import setup
+
+    def now() -> Any:
+        return parts.connection(made.id)
+
+    made, _ = setup.begin(parts, "Eastgate", ehq, {"token": "sandbox"})
+    setup.give_key(parts, made, "sandbox")
+    setup.new_list(parts, now(), "Eastgate residents")
+    setup.read(parts, now())
+    work_off(parts)
+    seen = fingerprint(now().rules)
+    setup.choose(parts, now(), audience="activated", left_out=[], seen=seen, time_zone=ZONE["time_zone"])
+    work_off(parts)
+    return str(made.id)
+
+
+def alive(parts: Any) -> None:
+    """What runs beside the pages elsewhere says so."""
+    from relay.store import days
+
+    with parts.database.write() as tx:
+        days.beat(tx, "clock", time.time())
+    worker(parts).register_birth()
+
+
+def run(parts: Any, connection: str, dry: bool = False) -> int:
     from relay.sync import work
 
-    started, _ = work.start_run(parts, connection, trigger="person", dry=False)
+    started, _ = work.start_run(parts, connection, trigger="person", dry=dry)
     work_off(parts)
     return int(started.id)
 
@@ -121,6 +151,10 @@ def post(url: str, what: dict[str, Any]) -> None:
 
 def work_off(parts: Any) -> None:
     """Everything that was rung for, as a worker would."""
+    worker(parts).work(burst=True, logging_level="ERROR")
+
+
+def worker(parts: Any) -> Any:
     from rq import SimpleWorker
     from rq.serializers import JSONSerializer
 
@@ -129,6 +163,6 @@ def work_off(parts: Any) -> None:
 
     jobs.use(parts)
     queues = list(parts.queue.queues.values())
-    worker = SimpleWorker(queues, connection=parts.queue.redis, job_class=Ring, serializer=JSONSerializer)
-    worker.log_job_description = False
-    worker.work(burst=True, logging_level="ERROR")
+    made = SimpleWorker(queues, connection=parts.queue.redis, job_class=Ring, serializer=JSONSerializer)
+    made.log_job_description = False
+    return made

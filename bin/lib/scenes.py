@@ -2,7 +2,8 @@
 
 In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {asks} and
 {braked} (a connection with a run that the brake stopped), {person}, {refused} (a person CM refuses), {delivery} and
-{quarantined}. What does not exist is said and left out.
+{quarantined}. What does not exist is said and left out. `script` is run in the page before the picture: it may press a
+button whose answer has no address of its own.
 """
 
 from typing import NamedTuple
@@ -12,8 +13,14 @@ class Scene(NamedTuple):
     name: str
     role: str
     address: str
+    script: str = ""
 
 
+def press(*selectors: str) -> str:
+    return "".join(f"document.querySelector({one!r}).click();" for one in selectors)
+
+
+SEND = press("main form button")
 EMPTY = (  # before anything is connected
     Scene("login", "", "/login"),
     Scene("connections-empty", "admin", "/"),
@@ -31,7 +38,15 @@ SCENES = (
     Scene("not-found", "viewer", "/c/nobody"),
     # One connection
     Scene("connect", "admin", "/connect"),
+    Scene("connect-wrong", "admin", "/connect", "document.querySelector('main form').noValidate = true; " + SEND),
     Scene("setup", "admin", "/c/{setup}/setup"),
+    Scene("setup-viewer", "viewer", "/c/{setup}/setup"),
+    Scene("setup-client", "operator", "/c/{half}/setup/client"),
+    Scene("setup-list", "operator", "/c/{half}/setup/list"),
+    Scene("setup-read", "operator", "/c/{half}/setup/read"),
+    Scene("setup-answers", "operator", "/c/{half}/setup/answers"),
+    Scene("setup-preview", "operator", "/c/{half}/setup/preview"),
+    Scene("setup-webhook", "operator", "/c/{half}/setup/webhook"),
     Scene("health", "viewer", "/c/{c}"),
     Scene("health-paused", "operator", "/c/{paused}"),
     Scene("health-braked", "operator", "/c/{asks}"),
@@ -39,6 +54,8 @@ SCENES = (
     Scene("run", "operator", "/c/{c}/runs/{run}"),
     Scene("run-people", "viewer", "/c/{c}/runs/{run}/people"),
     Scene("run-braked", "operator", "/c/{asks}/runs/{braked}"),
+    Scene("run-dry", "operator", "/c/{c}/runs/{dry}"),
+    Scene("run-undo", "operator", "/c/{c}/runs/{run}/undo"),
     Scene("reconnect", "operator", "/c/{c}/campaign-monitor"),
     Scene("people", "operator", "/c/{c}/people"),
     Scene("people-viewer", "viewer", "/c/{c}/people?which=off"),
@@ -53,9 +70,30 @@ SCENES = (
     Scene("deliveries-replay", "operator", "/c/{c}/deliveries/replay?type=participant.registered"),
     Scene("delivery", "operator", "/c/{c}/deliveries/{delivery}"),
     Scene("delivery-quarantined", "operator", "/c/{c}/deliveries/{quarantined}"),
+    Scene("deliveries-nothing", "operator", "/c/{c}/deliveries?type=nothing"),
+    Scene("deliveries-empty", "operator", "/c/{paused}/deliveries"),
     Scene("problems", "operator", "/c/{c}/problems"),
+    Scene("problems-braked", "viewer", "/c/{asks}/problems"),
+    Scene("problems-empty", "operator", "/c/{paused}/problems"),
     Scene("fields", "admin", "/c/{c}/fields"),
+    Scene("fields-empty", "operator", "/c/{paused}/fields"),
+    Scene("import", "operator", "/c/{c}/import"),
+    Scene("import-wrong", "operator", "/c/{c}/import", "document.querySelector('main form').noValidate = true; " + SEND),
+    Scene("overrides", "operator", "/c/{c}/overrides"),
+    Scene("overrides-wrong", "operator", "/c/{c}/overrides", "document.querySelector('#document').value = '{'; " + SEND),
     Scene("settings", "admin", "/c/{c}/settings"),
-)
+    Scene("settings-viewer", "viewer", "/c/{c}/settings"),
+    Scene("settings-effect", "operator", "/c/{c}/settings", press("#audience-participants", "form[action$='/audience'] button")),
+    Scene(
+        "settings-stale", "operator", "/c/{c}/settings",
+        "document.querySelector('#people').value = 9; document.querySelectorAll('[name=seen]').forEach(one => one.value = '');"
+        + press("form[action$='/brake'] button"),
+    ),
+    Scene("settings-secret", "operator", "/c/{paused}/settings", press("form[action$='/secret'] button")),
+    Scene("form-out-of-date", "operator", "/c/{c}/settings",
+          "document.querySelectorAll('[name=csrf_token]').forEach(one => one.value = ''); " + press("form[action$='/brake'] button")),
+)  # fmt: skip
+AWAY = (Scene("database-away", "operator", "/c/{c}/settings"),)
+"""When the database cannot be asked any more."""
 DOCS = ("connections", "setup", "health", "run", "person")
 """Those that bin/screenshots --docs makes for README and the manuals, in docs/images."""

@@ -17,7 +17,7 @@ from environment import ROOT
 from history import fill
 from honcho.printer import Printer
 from processes import Processes, stoppable
-from scenes import DOCS, EMPTY, SCENES, Scene
+from scenes import AWAY, DOCS, EMPTY, SCENES, Scene
 
 WIDTHS = (1280, 360)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -36,20 +36,23 @@ def main() -> int:
     if given.docs:
         given.to, given.only = ROOT / "docs" / "images", DOCS
     given.to.mkdir(parents=True, exist_ok=True)
-    with stoppable(), world(given.people) as (stage, take_all):
+    with stoppable(), world(given.people) as (stage, take_away, take_all):
         wanted = set(given.only)
-        chosen = [[one for one in scenes if not wanted or one.name in wanted] for scenes in (EMPTY, SCENES)]
+        chosen = [[one for one in scenes if not wanted or one.name in wanted] for scenes in (EMPTY, SCENES, AWAY)]
         widths = () if given.docs else WIDTHS
         take_all(chosen[0], {}, given.to, widths)
-        if chosen[1]:
-            take_all(chosen[1], stage(), given.to, widths)
+        places = stage() if chosen[1] or chosen[2] else {}
+        take_all(chosen[1], places, given.to, widths)
+        take_away()
+        take_all(chosen[2], places, given.to, widths)
     print(f"In {given.to}")
     return 0
 
 
 @contextmanager
 def world(people: int) -> Iterator[Any]:
-    """(what connects and fills everything and answers the places, what takes pictures), over a served relay."""
+    """(what connects and fills everything and answers the places, what takes the database away, what takes pictures),
+    over a served relay."""
     import sandbox.campaign_monitor
     import sandbox.ehq
     from relay.settings import read_settings
@@ -91,7 +94,13 @@ def world(people: int) -> Iterator[Any]:
             for scene in scenes:
                 take(camera, site.url, scene, places, cookies, to, widths)
 
-        yield lambda: fill(parts, ehq.url), take_all
+        def take_away() -> None:
+            parts.database.close()
+            for file in folder.glob("relay.sqlite3*"):
+                file.unlink()
+            (folder / "relay.sqlite3").mkdir()
+
+        yield lambda: fill(parts, ehq.url), take_away, take_all
 
 
 @contextmanager
@@ -138,6 +147,9 @@ def take(
             print(f"  – {scene.name}: no such page yet")
             context.close()
             return
+        if scene.script:
+            with page.expect_navigation():
+                page.evaluate(scene.script)
         name = f"{scene.name}-{width}.png" if widths else f"{scene.name}.png"
         page.screenshot(path=to / name, full_page=bool(widths))
         sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -21,8 +21,8 @@ class Code:
 
 
 WAIT = "Nothing to do: the relay tries again by itself."
-RECONNECT = "Connect again with a log-in that may manage lists: `relay connection authorize C` makes the link."
-PICK = "Is the list still there, and does this log-in see it? Then `relay connection resume C`."
+RECONNECT = "Connect Campaign Monitor again, with a log-in that may manage lists."
+PICK = "Is the list still there, and does this log-in see it? Then resume the connection."
 REPORT = "This is a fault of the relay: report it to whoever looks after the relay, with the code."
 OPTED_OUT = "Nothing to do: their choice in Campaign Monitor stands. Only they can sign up again."
 OTHER_NAME = "Give it another name."
@@ -35,7 +35,7 @@ CODES: dict[int, Code] = {
     1: Code("refused", "Campaign Monitor does not accept this e-mail address.", OTHER_ADDRESS),
     5: Code("bug", "A date is not valid.", REPORT),
     60: Code("person", "The log-in used has no permission for this.", RECONNECT),
-    100: Code("person", "The API key is not valid.", "Give a new one: `relay connection reconnect C --cm-api-key K`."),
+    100: Code("person", "The API key is not valid.", "Connect Campaign Monitor again, with a new one."),
     101: Code("person", "The list does not exist, or the log-in used cannot see it.", PICK),
     102: Code("person", "The client does not exist, or the log-in used cannot see it.", PICK),
     110: Code("bug", "This call is no longer offered.", REPORT),

@@ -128,7 +128,7 @@ class Caller:
         if body is None:
             raise Incomplete(
                 f"{self.host} answered more than {LARGEST_ANSWER // 2**20} MB in one page.",
-                remedy="Set overrides.parameters.users_per_page of the connection to a smaller number.",
+                remedy="Ask for smaller pages under Overrides (overrides.parameters.users_per_page).",
                 code="ehq-large",
             )
         try:
@@ -174,7 +174,7 @@ def _failure(host: str, status: int, headers: Mapping[str, str]) -> RelayError:
         )
     return Incomplete(
         f"{host} answers HTTP {status}.",
-        remedy="Is the address right? Does its API page in another way? Then set overrides.parameters.",
+        remedy="Is the address right? If its API pages in another way, say how under Overrides (overrides.parameters).",
         code=f"ehq-{status}",
     )
 

@@ -129,7 +129,7 @@ class Ehq(Caller):
         if not isinstance(listed, list):
             raise Incomplete(
                 f"{self.host} answered a list of an unknown shape.",
-                remedy="Does this site's API list people elsewhere? Set overrides.paths of the connection.",
+                remedy="Does this site's API list people elsewhere? Say where under Overrides (overrides.paths).",
                 code="ehq-shape",
             )
         return listed
@@ -145,7 +145,7 @@ class Ehq(Caller):
         if first_id is not None and first_id in (here.first_id, here.start_id):
             raise Incomplete(
                 f"{self.host} answers the same page again and again.",
-                remedy="Does this site's API page in another way? Set overrides.parameters of the connection.",
+                remedy="Does this site's API page in another way? Say how under Overrides (overrides.parameters).",
                 code="ehq-paging",
             )
         if here.page >= MOST_PAGES or (total is not None and seen > total * 2 + 1000):

@@ -38,7 +38,7 @@ def read_event(event: Any, spoken: Dialect) -> Event:
         shown = clean(word)[:60] if isinstance(word, str) else ""
         raise Unreadable(
             f"The event type {shown!r} is unknown." if shown else "It has no event type.",
-            remedy="Add it under overrides.events of this connection, then replay.",
+            remedy="Say under Overrides what it means (overrides.events), then take it in again.",
         )
     at = parse_time(spoken.from_envelope(event, "timestamp"))
     if kind in ("test.ping", "signup_form.changed"):

@@ -135,7 +135,7 @@ def table(sheet: Sheet, known: Callable[[str], bool]) -> Table:
     raise Invalid(
         f"{sheet.name} has no column Email in its first line.",
         remedy="Upload the participant export as EHQ sent it, with its line of column names. If this site calls the "
-        "column otherwise, name it under overrides.columns.",
+        "column otherwise, say so under Overrides (overrides.columns).",
     )
 
 

@@ -28,7 +28,8 @@ def read_link(parts: Parts, token: str) -> Connection:
         return parts.connection(str(_links(parts).loads(token, max_age=LINK_S)))
     except BadData:
         raise Invalid(
-            "This link is not valid, or older than a day.", remedy="`relay connection authorize C` makes a new one."
+            "This link is not valid, or older than a day.",
+            remedy="Ask for a new one, or log in here and use the settings.",
         ) from None
 
 

@@ -46,7 +46,7 @@ class Parts:
         if found is None:
             raise NeedsPerson(
                 f"There is no connection {connection_id!r}.",
-                remedy="`relay connection list` shows them.",
+                remedy="It may have been removed: look which there are.",
                 code="unknown",
             )
         return found

@@ -76,7 +76,7 @@ def find(parts: Parts, connection: Connection, key: str) -> Problem:
     for problem in everything(parts, connection):
         if problem.key == key and problem.state != "resolved":
             return problem
-    raise RelayError("There is no such problem any more.", remedy="Look at the list again: `relay problems C`.")
+    raise RelayError("There is no such problem any more.", remedy="Look at the problems again.")
 
 
 def note(parts: Parts, connection: Connection) -> None:
@@ -181,7 +181,7 @@ def _found(parts: Parts, tx: Tx, connection: Connection) -> Iterator[Problem]:
     yield from _segments(tx, connection, now)
     yield from _fields(tx, connection, now)
     for reason, number, first, latest in problems.quarantined(tx, connection.id):
-        remedy = "Teach the relay this spelling in the settings, or mend the sender; then try again."
+        remedy = "Say under Overrides how this site spells it, or have the sender mended. Then read these again."
         key, title = f"quarantined:{_short(reason)}", f"A delivery could not be read. {reason}".strip()
         yield Problem(key, "quarantined", reason, title, remedy, number, first, latest, "read them again")
     if number := problems.duplicates(tx, connection.id):
@@ -214,7 +214,8 @@ def _fields(tx: Tx, connection: Connection, now: float) -> Iterator[Problem]:
         if one.cut + one.skipped:
             title = f"Answers to “{one.label}” are longer than Campaign Monitor holds, or of no use to it."
             remedy = (
-                "Cut answers have their first 250 characters; skipped ones are empty. EngagementHQ keeps them whole."
+                "Nothing, if the beginning is enough: cut answers have their first 250 characters, skipped ones are "
+                "empty, and EngagementHQ keeps them whole. Otherwise leave the question out."
             )
             yield Problem(f"lost:{one.source}", "lost", one.source, title, remedy, one.cut + one.skipped, now, now)
 

@@ -122,4 +122,6 @@ def replay(parts: Parts, connection: Connection, chosen: Filter, oldest: int = 0
 
 
 def no_such(delivery: str) -> RelayError:
-    return RelayError(f"There is no delivery {delivery!r} here.", remedy="`relay deliveries` shows them.")
+    return RelayError(
+        f"There is no delivery {delivery!r} here.", remedy="Deliveries are kept for 30 days: look which there are."
+    )

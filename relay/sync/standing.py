@@ -42,13 +42,15 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a card shows. `last`: the last run that ended, no dry one; `running`: the one under way, dry or not."""
+    """What a card shows. `last`: the last run that ended, no dry one; `running`: the one under way, dry or not; `asks`:
+    the number of the run about which the brake waits for a decision."""
 
     connection: Connection
     standing: Standing
     waiting: Waiting
     last: Run | None
     running: Run | None
+    asks: int | None
 
 
 def look(parts: Parts, connection: Connection) -> Look:
@@ -69,6 +71,7 @@ def look(parts: Parts, connection: Connection) -> Look:
         waiting,
         last,
         running,
+        braked["run"] if braked else None,
     )
 
 

@@ -49,7 +49,9 @@ def delivery(parts: Parts, connection: Connection, key: str, document: Any = Non
     with parts.database.read() as tx:
         found = deliveries.search(tx, connection.id, key=key, limit=1)
     if not found:
-        raise RelayError(f"There is no delivery {key[:100]!r} here.", remedy="`relay deliveries` shows them.")
+        raise RelayError(
+            f"There is no delivery {key[:100]!r} here.", remedy="Deliveries are kept for 30 days: look which there are."
+        )
     if found[0].body is None:
         raise RelayError("Its body is no longer kept.", remedy="Bodies are kept for 14 days; try a newer one.")
     return body(parts, connection, parts.vault.unseal(found[0].body), document)

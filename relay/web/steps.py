@@ -58,11 +58,11 @@ class Entry:
     state: str
 
 
-def step(name: str) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
+def step(name: str, role: str = "operator") -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
     """Views of one step get the draft; whoever is not that far, or has finished, is led on."""
 
     def mark(view: Callable[..., Answer]) -> Callable[..., Answer]:
-        @needs("operator")
+        @needs(role)
         def shown(connection: Connection, **more: Any) -> Answer:
             if connection.state != "setup":
                 flash("This connection is set up.", "info")

@@ -3,14 +3,15 @@ set-up stands: any operator may go on with it, from any browser."""
 
 from collections.abc import Mapping
 
-from flask import Blueprint, flash, g, redirect, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 
 from relay.errors import Invalid, RelayError
 from relay.sync import connect, setup
 from relay.sync.setup import Draft
-from relay.web.access import needs, noted, parts
+from relay.sync.standing import look
+from relay.web.access import me, needs, noted, parts
 from relay.web.oauth import has_app
-from relay.web.steps import Answer, on, show, step
+from relay.web.steps import TITLES, Answer, on, show, step
 
 blueprint = Blueprint("wizard", __name__)
 
@@ -39,9 +40,12 @@ def create() -> Answer:
 
 
 @blueprint.get("/c/<connection>/setup")
-@step("ehq")
+@step("ehq", "viewer")
 def resume(draft: Draft) -> Answer:
-    return on(draft.resume)
+    """Whoever may only look sees how far it is, and who can go on."""
+    if me().may("operator"):
+        return on(draft.resume)
+    return render_template("wizard/looking.html", next=TITLES[draft.step], look=look(parts(), draft.connection))
 
 
 @blueprint.get("/c/<connection>/setup/ehq")

@@ -122,6 +122,7 @@ def test_every_code_can_be_explained(code: str) -> None:
 
 def test_what_needs_a_person_or_is_refused_has_a_remedy() -> None:
     assert [n for n, code in CODES.items() if code.kind in ("person", "refused", "bug") and not code.remedy] == []
+    assert [n for n, code in CODES.items() if "`" in code.remedy] == []  # pages show it to people without a terminal
 
 
 @given(st.integers(100, 599), st.binary() | st.from_regex(rb'\{"Code": ?"?[0-9a-z-]*"?, "Message": ".*"\}'))

@@ -132,6 +132,7 @@ def test_the_brakes_question_is_asked_and_answered(
     assert run.state == "braked"
     there, operator = f"/c/{synced.id}/runs/{run.id}", visit("operator")
     assert "Shall they leave?" in operator.get(there).text
+    assert f'href="{there}">Look at the run' in operator.get(f"/c/{synced.id}").text
     assert "An operator can decide" in visit("viewer").get(there).text
     before = cm.active()
     for _ in range(2):

@@ -138,11 +138,20 @@ def test_another_operator_goes_on_where_the_first_left(visit: Visit, read: Conne
     assert "Which answers travel" in other.get(f"/c/{read.id}/setup/answers").text
 
 
-@pytest.mark.parametrize("path", ["", *(f"/{step}" for step in STEPS)])
-def test_a_viewer_may_not_set_up(visit: Visit, draft: Connection, path: str) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_a_viewer_may_not_set_up(visit: Visit, draft: Connection, step: str) -> None:
     viewer = visit("viewer")
-    assert viewer.get(f"/c/{draft.id}/setup{path}").status_code == 403
+    assert viewer.get(f"/c/{draft.id}/setup/{step}").status_code == 403
     assert viewer.get("/connect").status_code == 403
+
+
+@pytest.mark.parametrize("page", ["", "/fields", "/settings", "/setup"])
+def test_a_viewer_sees_how_far_a_set_up_is_and_who_can_go_on(visit: Visit, draft: Connection, page: str) -> None:
+    text = visit("viewer").client.get(f"/c/{draft.id}{page}", follow_redirects=True).text
+    assert f"{draft.name} is being set up" in text
+    assert "not connected yet" in text
+    assert "An operator or an administrator can go on with it." in text
+    assert "<form" not in text.partition("<main")[2]
 
 
 @pytest.mark.parametrize("path", ["secret", "test", "on", "abandon", "list", "answers"])
