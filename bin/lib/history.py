@@ -43,9 +43,8 @@ def fill(parts: Any, ehq: str) -> Places:
     braked = brake(parts, ehq, asks["connection"])
     with parts.database.write() as tx:
         connections.change(tx, paused["connection"], state="paused")
-        for one in (main["connection"], asks["connection"], paused["connection"], setup["connection"], half):
-            name = one.partition("-")[0]
-            connections.change(tx, one, ehq_url=f"https://haveyoursay.{name}.example.gov.au")
+        for one in [made["connection"] for made in (main, asks, paused, setup)] + [half]:
+            connections.change(tx, one, ehq_url=f"https://haveyoursay.{one.partition('-')[0]}.example.gov.au")
         found = deliveries.search(tx, c, limit=50)
     places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
     places |= {"run": first, "braked": braked, "person": 5, "half": half, "dry": run(parts, c, dry=True)}

@@ -16,11 +16,19 @@ class Scene(NamedTuple):
     script: str = ""
 
 
-def press(*selectors: str) -> str:
-    return "".join(f"document.querySelector({one!r}).click();" for one in selectors)
+def press(selector: str) -> str:
+    return f"document.querySelector({selector!r}).click();"
 
 
-SEND = press("main form button")
+def fill(selector: str, text: str) -> str:
+    return f"document.querySelectorAll({selector!r}).forEach(one => one.value = {text!r});"
+
+
+def save(section: str) -> str:
+    return press(f"form[action$='/{section}'] button")
+
+
+UNCHECKED, SEND = "document.querySelector('main form').noValidate = true;", press("main form button")
 EMPTY = (  # before anything is connected
     Scene("login", "", "/login"),
     Scene("connections-empty", "admin", "/"),
@@ -38,7 +46,7 @@ SCENES = (
     Scene("not-found", "viewer", "/c/nobody"),
     # One connection
     Scene("connect", "admin", "/connect"),
-    Scene("connect-wrong", "admin", "/connect", "document.querySelector('main form').noValidate = true; " + SEND),
+    Scene("connect-wrong", "admin", "/connect", UNCHECKED + SEND),
     Scene("setup", "admin", "/c/{setup}/setup"),
     Scene("setup-viewer", "viewer", "/c/{setup}/setup"),
     Scene("setup-client", "operator", "/c/{half}/setup/client"),
@@ -78,21 +86,18 @@ SCENES = (
     Scene("fields", "admin", "/c/{c}/fields"),
     Scene("fields-empty", "operator", "/c/{paused}/fields"),
     Scene("import", "operator", "/c/{c}/import"),
-    Scene("import-wrong", "operator", "/c/{c}/import", "document.querySelector('main form').noValidate = true; " + SEND),
+    Scene("import-wrong", "operator", "/c/{c}/import", UNCHECKED + SEND),
     Scene("overrides", "operator", "/c/{c}/overrides"),
-    Scene("overrides-wrong", "operator", "/c/{c}/overrides", "document.querySelector('#document').value = '{'; " + SEND),
+    Scene("overrides-wrong", "operator", "/c/{c}/overrides", fill("#document", "{") + SEND),
     Scene("settings", "admin", "/c/{c}/settings"),
     Scene("settings-viewer", "viewer", "/c/{c}/settings"),
-    Scene("settings-effect", "operator", "/c/{c}/settings", press("#audience-participants", "form[action$='/audience'] button")),
+    Scene("settings-effect", "operator", "/c/{c}/settings", press("#audience-participants") + save("audience")),
     Scene(
-        "settings-stale", "operator", "/c/{c}/settings",
-        "document.querySelector('#people').value = 9; document.querySelectorAll('[name=seen]').forEach(one => one.value = '');"
-        + press("form[action$='/brake'] button"),
+        "settings-stale", "operator", "/c/{c}/settings", fill("#people", "9") + fill("[name=seen]", "") + save("brake")
     ),
-    Scene("settings-secret", "operator", "/c/{paused}/settings", press("form[action$='/secret'] button")),
-    Scene("form-out-of-date", "operator", "/c/{c}/settings",
-          "document.querySelectorAll('[name=csrf_token]').forEach(one => one.value = ''); " + press("form[action$='/brake'] button")),
-)  # fmt: skip
+    Scene("settings-secret", "operator", "/c/{paused}/settings", save("secret")),
+    Scene("form-out-of-date", "operator", "/c/{c}/settings", fill("[name=csrf_token]", "") + save("brake")),
+)
 AWAY = (Scene("database-away", "operator", "/c/{c}/settings"),)
 """When the database cannot be asked any more."""
 DOCS = ("connections", "setup", "health", "run", "person")

@@ -124,6 +124,23 @@ def test_a_list_of_nobodys_is_refused(parts: Parts, operator: Visitor, keyed: Co
     assert parts.connection(keyed.id).cm_list_id is None
 
 
+def test_of_several_clients_one_is_chosen(
+    parts: Parts, operator: Visitor, cm: SimulatedCampaignMonitor, draft: Connection
+) -> None:
+    cm.faults(clients=2)
+    setup.give_key(parts, draft, "sandbox")
+    there = f"/c/{draft.id}/setup/client"
+    assert where(operator.get(f"/c/{draft.id}/setup")) == there
+    first, second = setup.clients(parts, parts.connection(draft.id))
+    text = operator.get(there).text
+    assert first.name in text
+    assert second.name in text
+    assert operator.post(there, {"client": ""}).status_code == 422
+    assert parts.connection(draft.id).cm_client_id is None
+    assert where(operator.post(there, {"client": second.id})) == f"/c/{draft.id}/setup/list"
+    assert parts.connection(draft.id).cm_client_id == second.id
+
+
 STEPS = ("campaign-monitor", "client", "list", "read", "answers", "preview", "webhook")
 
 
