@@ -65,6 +65,8 @@ class Lease:
                     continue
             except Unavailable:
                 pass  # not renewed: by the time the database answers again, it may be somebody else's
+            if self._done.is_set():
+                return  # it was let go of meanwhile
             self._lost.set()
             log.warning("claim lost", claim=self.name)
             return
