@@ -33,7 +33,7 @@ def fill(parts: Any, ehq: str) -> Places:
     for one in (main, asks):
         connect.configure(parts, parts.connection(one["connection"]), ZONE | {"brake": {"people": 3, "percent": 0}})
     first = run(parts, c)
-    half = half_way(parts, ehq)
+    half, dry = half_way(parts, ehq), run(parts, c, dry=True)
     actions = [REGISTER] * 6 + [{"action": "unsubscribe"}, {"action": "block"}, {**REGISTER, "email": "x@"}]
     for action in actions:
         post(f"{ehq}/sandbox/act", action)
@@ -47,7 +47,7 @@ def fill(parts: Any, ehq: str) -> Places:
             connections.change(tx, one, ehq_url=f"https://haveyoursay.{one.partition('-')[0]}.example.gov.au")
         found = deliveries.search(tx, c, limit=50)
     places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
-    places |= {"run": first, "braked": braked, "person": 5, "half": half, "dry": run(parts, c, dry=True)}
+    places |= {"run": first, "braked": braked, "person": 5, "half": half, "dry": dry}
     by_state = {one.state: one.id for one in found}
     names = {"applied": "delivery", "quarantined": "quarantined"}
     places |= {name: by_state[state] for state, name in names.items() if state in by_state}

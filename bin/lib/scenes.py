@@ -35,6 +35,9 @@ EMPTY = (  # before anything is connected
     Scene("audit-empty", "admin", "/audit"),
 )
 SCENES = (
+    Scene("health", "viewer", "/c/{c}"),
+    Scene("health-paused", "operator", "/c/{paused}"),
+    Scene("health-braked", "operator", "/c/{asks}"),
     Scene("connections", "admin", "/"),
     Scene("users", "admin", "/users"),
     Scene("user", "admin", "/users/1"),
@@ -55,9 +58,6 @@ SCENES = (
     Scene("setup-answers", "operator", "/c/{half}/setup/answers"),
     Scene("setup-preview", "operator", "/c/{half}/setup/preview"),
     Scene("setup-webhook", "operator", "/c/{half}/setup/webhook"),
-    Scene("health", "viewer", "/c/{c}"),
-    Scene("health-paused", "operator", "/c/{paused}"),
-    Scene("health-braked", "operator", "/c/{asks}"),
     Scene("runs", "viewer", "/c/{c}/runs"),
     Scene("run", "operator", "/c/{c}/runs/{run}"),
     Scene("run-people", "viewer", "/c/{c}/runs/{run}/people"),

@@ -52,7 +52,8 @@ def watch(parts: Parts, run_id: int) -> Run:
                 console.print("No worker has taken the next step yet. Is `python worker.py` running, and the clock?")
             time.sleep(LOOK_S)
     if run.problem:
-        console.print(f"{run.problem['message']} {run.problem['remedy']}", highlight=False, markup=False)
+        how = f" `relay brake {run.connection_id}` does it." if run.state == "braked" else ""
+        console.print(f"{run.problem['message']} {run.problem['remedy']}{how}", highlight=False, markup=False)
     return run
 
 

@@ -115,9 +115,9 @@ class Caller:
                 return response.status_code, response.headers, _bounded(response)
         except (requests.RequestException, UnicodeError, OSError) as error:
             # The exception's own text has the address with its parameters: its kind is enough.
-            kind = type(error).__name__
+            why = _why(error)
         raise RetryLater(
-            f"{self.host} cannot be reached ({kind}).",
+            f"{self.host} {why}.",
             remedy="The relay tries again by itself. Is the address right, and is the site up?",
             code="ehq-network",
         )
@@ -144,6 +144,12 @@ class Caller:
 
 class NotThere(NeedsPerson):
     """404: the path does not exist, or the credential may not see it."""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, requests.exceptions.SSLError):
+        return "shows no certificate that can be trusted"
+    return "does not answer in time" if isinstance(error, requests.Timeout) else "cannot be reached"
 
 
 def _failure(host: str, status: int, headers: Mapping[str, str]) -> RelayError:

@@ -88,8 +88,7 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
     if taking.counts.get("braked") and not run.dry:
         problem = {
             "message": brake.words(taking.counts),
-            "remedy": "Look what EHQ shows of them. Then decide, on the run's page or with `relay brake`: let exactly "
-            "these go, or keep them on the list.",
+            "remedy": "Look what EHQ shows of them. Then decide about this run: let exactly these go, or keep them.",
             "code": "brake",
         }
         _finish(parts, run, "braked", problem)

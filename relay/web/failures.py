@@ -70,7 +70,8 @@ def _relay_page(error: RelayError) -> Any:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
     title, general = SAID[503] if status == 503 else ("That did not work", SAID[400][1])
     ours = isinstance(error, Unavailable)  # then the remedy is for whoever reads the log
-    answer = page(status, title, error.message, general if ours else error.remedy or general)
+    told = "Its database does not answer." if ours else error.message
+    answer = page(status, title, told, general if ours else error.remedy or general)
     if status == 503:
         answer.headers["Retry-After"] = "5"
         log.warning("page not answered", endpoint=request.endpoint, message=error.message, remedy=error.remedy)

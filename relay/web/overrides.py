@@ -8,7 +8,7 @@ import orjson
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from relay.domain.rules import fingerprint
+from relay.domain.rules import Rules, fingerprint
 from relay.errors import Invalid, RelayError
 from relay.store import deliveries, participants
 from relay.store.connections import Connection
@@ -44,8 +44,7 @@ def page(connection: Connection) -> str:
 @needs("operator")
 def save(connection: Connection) -> Response | tuple[str, int]:
     try:
-        document = _document()
-        rules = trial.rules_of(connection, document)
+        _, rules = _document(connection)
     except RelayError as error:
         return _page(connection, [("document", str(error))]), 422
     version = request.form.get("version", "")
@@ -70,7 +69,10 @@ def attempt(connection: Connection) -> str | tuple[str, int]:
     key, pasted = request.form.get("delivery", ""), request.form.get("pasted", "").strip()
     reveal = request.form.get("reveal") == "yes"
     try:
-        document = _document()
+        document, _ = _document(connection)
+    except RelayError as error:
+        return _page(connection, [("document", str(error))]), 422
+    try:
         if not key and not pasted:
             raise Invalid("Choose a delivery, or paste what you captured.")
         found = (
@@ -79,7 +81,7 @@ def attempt(connection: Connection) -> str | tuple[str, int]:
             else trial.body(parts(), connection, pasted.encode("utf-8", "replace"), document)
         )
     except RelayError as error:
-        return _page(connection, [("document" if "overrides" in str(error) else "pasted", str(error))]), 422
+        return _page(connection, [("pasted", str(error))]), 422
     if reveal:
         for participant in _known(connection, key, found["results"]) or [None]:
             what = "revealed what a delivery says"
@@ -101,7 +103,11 @@ def _known(connection: Connection, key: str, results: Sequence[Mapping[str, Any]
 @needs("operator")
 def proof(connection: Connection) -> str | tuple[str, int]:
     try:
-        judged = trial.signature(parts(), connection, request.form.get("request", ""), _document())
+        document, _ = _document(connection)
+    except RelayError as error:
+        return _page(connection, [("document", str(error))]), 422
+    try:
+        judged = trial.signature(parts(), connection, request.form.get("request", ""), document)
     except RelayError as error:
         return _page(connection, [("request", str(error))]), 422
     return _page(connection, judged=judged)
@@ -131,14 +137,16 @@ def _named(connection: Connection, one: Delivery) -> str:
     return f"{one.type[:60] or 'without a type'}, {at.day} {at:%b, %H:%M:%S}{word}"
 
 
-def _document() -> dict[str, Any]:
+def _document(connection: Connection) -> tuple[dict[str, Any], Rules]:
+    """As it was typed, and the connection's rules with it. :raise Invalid: when it cannot be used."""
     try:
         document = orjson.loads(request.form.get("document", "").strip() or "{}")
     except orjson.JSONDecodeError as error:
         raise Invalid(f"The document is not JSON: {error}.") from None
     if not isinstance(document, dict) or not set(document) <= set(PARTS):
         raise Invalid("The document is a JSON object with authentication and overrides, and nothing else.")
-    return {"authentication": {}, "overrides": {}, **document}
+    document = {"authentication": {}, "overrides": {}, **document}
+    return document, trial.rules_of(connection, document)
 
 
 def _of(rules: Mapping[str, Any]) -> dict[str, Any]:

@@ -344,7 +344,7 @@ Faked = Callable[[responses.RequestsMock], object]
         (None, lambda n: n.get(USERS, status=429, headers={"Retry-After": "7"}), RetryLater, "HTTP 429"),
         (None, lambda n: n.get(USERS, status=503), RetryLater, "HTTP 503"),
         (None, lambda n: n.get(USERS, body=requests.ConnectionError("s3cret-key")), RetryLater, "cannot be reached"),
-        (None, lambda n: n.get(USERS, body=requests.Timeout("s3cret-key")), RetryLater, "(Timeout)"),
+        (None, lambda n: n.get(USERS, body=requests.Timeout("s3cret-key")), RetryLater, "does not answer in time"),
         (None, lambda n: n.get(USERS, status=401), NeedsPerson, "HTTP 401"),
         (None, lambda n: n.get(USERS, status=403), NeedsPerson, "Site Administrator"),
         (None, lambda n: n.get(USERS, status=404), NeedsPerson, "HTTP 404"),

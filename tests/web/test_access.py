@@ -203,7 +203,9 @@ def test_without_a_database_a_page_says_so(parts: Parts) -> None:
     answer = client.get("/")
     assert answer.status_code == 503
     assert "not lost" in answer.text
-    assert "database does not answer" in answer.text
+    assert "database does not answer." in answer.text
+    assert "Try again</a>" in answer.text
+    assert "log-in page" not in answer.text  # the session has not ended
 
 
 def test_a_page_that_refreshes_itself_does_not_keep_a_session_alive(visit: Visit, parts: Parts) -> None:

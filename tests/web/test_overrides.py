@@ -84,6 +84,7 @@ def test_a_wrong_document_is_said_at_its_field_and_kept_in_it(
     answer = visit("operator").post(there, {"document": document, "version": ""})
     assert answer.status_code == 422
     assert says in answer.text
+    assert 'id="document-error"' in visit("operator").post(f"{there}/try", {"document": document, "pasted": "{}"}).text
     assert parts.connection(connection.id).rules == connection.rules
 
 
