@@ -16,8 +16,11 @@ from relay.sync import form, left_out
 from relay.sync.apply import apply_waiting
 from relay.sync.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.picture import Picture, Verdict
-from relay.sync.reading import COMPARED, Reading
+from relay.sync.reading import COMPARED, STEP_S, Reading
 from relay.sync.write import Visit
+
+WRITING_S = 10.0
+"""A step that writes is longer than others: at its end nothing overlaps, and live changes pass within it."""
 
 
 class Comparing(Reading):
@@ -45,6 +48,7 @@ class Comparing(Reading):
         if self.run.dry:
             yield lambda: 0
             return
+        self.ends += WRITING_S - STEP_S
         with self.claim_list() as lease:
             visit = Visit(self.parts, self.connection, lease)
 

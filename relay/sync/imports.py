@@ -44,8 +44,9 @@ class Imports(Books):
         if self.pool is None:
             self._import(unique)
             return
+        entries = self._entries(unique)  # while the one before is under way: CM waits for nothing then
         before = self._landed()
-        self.under_way = (unique, self.pool.submit(self._call, unique))
+        self.under_way = (unique, self.pool.submit(self.send, entries))
         if before:
             self._imported(*before)
 
@@ -75,8 +76,8 @@ class Imports(Books):
             self._not_imported(pairs, error)
             return None
 
-    def _call(self, pairs: Pairs) -> Imported:
-        return self.send([self.entry(w, p.held) for p, w in pairs])
+    def _entries(self, pairs: Pairs) -> list[Entry]:
+        return [self.entry(wanted, person.held) for person, wanted in pairs]
 
     def send(self, entries: Sequence[Entry], *, resubscribe: bool = False) -> Imported:
         """CM gets one import at a time for a list (CM contract §2): of one person, too, whom several are read for at
@@ -87,7 +88,7 @@ class Imports(Books):
 
     def _import(self, pairs: Pairs) -> None:
         try:
-            imported = self._call(pairs)
+            imported = self.send(self._entries(pairs))
         except RelayError as error:
             self._not_imported(pairs, error)
         else:
