@@ -10,7 +10,7 @@ import structlog
 from relay.domain.rules import Rules
 from relay.domain.schedule import day, next_run
 from relay.errors import RelayError
-from relay.store import audit, connections, days, deliveries, exports, members, runs
+from relay.store import audit, connections, days, deliveries, exports, members, removals, runs
 from relay.store.connections import Connection
 from relay.store.database import Unavailable
 from relay.sync import problems, work
@@ -71,6 +71,7 @@ def tick(parts: Parts) -> None:
             deliveries.purge(tx)
             audit.purge(tx)
             exports.purge(tx)
+            removals.purge(tx)
             days.purge(tx, day(Rules(), now - days.KEPT * 86400))
 
 

@@ -191,7 +191,7 @@ def removed(tx: Tx, run_id: int, after: int, limit: int) -> tuple[list[int], int
 
 
 def forget_people(tx: Tx, connection_id: str) -> None:
-    """Everything that was read under a connection that is still being set up."""
+    """Everything that was read under one connection, and done."""
     mine = sa.select(exports.c.id).where(exports.c.connection_id == connection_id)
     tx.execute(sa.delete(export_pages).where(export_pages.c.export_id.in_(mine)))
     for table in (exports, changes, participants, fields, groups, runs, days, problems):
@@ -200,6 +200,6 @@ def forget_people(tx: Tx, connection_id: str) -> None:
 
 def remove_connection(tx: Tx, connection_id: str) -> None:
     """Everything that is known under one connection, and the connection."""
-    for table in (changes, deliveries, participants, fields, groups, runs, days, problems):
-        tx.execute(sa.delete(table).where(table.c.connection_id == connection_id))
+    forget_people(tx, connection_id)
+    tx.execute(sa.delete(deliveries).where(deliveries.c.connection_id == connection_id))
     tx.execute(sa.delete(connections).where(connections.c.id == connection_id))

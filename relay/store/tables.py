@@ -99,30 +99,12 @@ for _name, _columns, _some in (
     ("refused", ("refused_code", "id"), participants.c.refused_code.is_not(None)),
     ("asked", ("id",), participants.c.asked.is_not(None)),
     ("erased", ("erased_mark",), participants.c.erased_mark.is_not(None)),
+    ("waiting", ("lane", "waiting_since"), participants.c.waiting_since.is_not(None)),
+    ("hinted", ("cm_hinted_at",), participants.c.cm_hinted_at.is_not(None)),
+    ("held", ("brake_run",), participants.c.brake_run.is_not(None)),
 ):
     _listed = [participants.c[column] for column in _columns]
     sa.Index(f"participants_{_name}", _mine, *_listed, postgresql_where=_some, sqlite_where=_some)
-_waiting = participants.c.waiting_since.is_not(None)
-sa.Index(
-    "participants_waiting",
-    participants.c.connection_id,
-    participants.c.lane,
-    participants.c.waiting_since,
-    postgresql_where=_waiting,
-    sqlite_where=_waiting,
-)
-_hinted = participants.c.cm_hinted_at.is_not(None)
-sa.Index(
-    "participants_hinted",
-    participants.c.connection_id,
-    participants.c.cm_hinted_at,
-    postgresql_where=_hinted,
-    sqlite_where=_hinted,
-)
-
-_held = participants.c.brake_run.is_not(None)
-_of_held = (participants.c.connection_id, participants.c.brake_run)
-sa.Index("participants_held", *_of_held, postgresql_where=_held, sqlite_where=_held)
 
 deliveries = sa.Table(
     "deliveries",
@@ -279,6 +261,14 @@ export_pages = sa.Table(
     sa.Column("body", sa.LargeBinary, nullable=False, comment="rows of people, encrypted; gone when the run has ended"),
     sa.Column("run_id", Id, comment="the run that found out who they are"),
     sa.Column("ids", sa.JSON, comment="for each row the turn and the EHQ id found"),
+)
+
+removals = sa.Table(
+    "removals",
+    metadata,
+    sa.Column("list_id", sa.Text, primary_key=True, comment="in CM"),
+    sa.Column("mark", sa.Text, primary_key=True, comment="keyed hash of the address"),
+    sa.Column("at", Time, nullable=False, comment="when we removed whoever was there"),
 )
 
 meters = sa.Table(

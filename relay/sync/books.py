@@ -9,11 +9,11 @@ from relay.campaign_monitor.client import CampaignMonitor
 from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, Wanted
 from relay.domain.rules import Rules
-from relay.store import asked, connections, participants, runs
+from relay.store import asked, connections, participants, removals, runs
 from relay.store.connections import Connection
 from relay.store.leases import Lease
 from relay.store.person import Person
-from relay.sync import fields
+from relay.sync import fields, removed
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, Verdict
 
@@ -66,17 +66,19 @@ class Books:
             for o in others
         )
 
-    def removed_by_us(self, address: str) -> bool:
-        """Whether our own record says that we removed whoever of our participants was there."""
+    def removed_by_us(self, address: str, since: str) -> bool:
+        """Whether our own record says that we removed whoever was there; `since` as in `removed.before`."""
         with self.parts.database.read() as tx:
             there = participants.holders(tx, self.connection.id, [address])
-            erased = asked.marked(tx, self.connection.id, self.parts.vault.marks(address))
-        return bool(erased) or any(one.held.state == "Deleted" and one.record.removed for one in there)
+            before = removed.before(tx, self.parts.vault, self.connection, {address: since})
+        return bool(before) or any(one.held.state == "Deleted" and one.record.removed for one in there)
 
     def unmark(self, address: str) -> None:
-        """Whoever is there now: what removes them from now on is CM's word, whoever was erased before."""
+        """Whoever is there now: what removes them from now on is CM's word, whoever was removed before."""
         with self.parts.database.write() as tx:
-            asked.unmark(tx, self.connection.id, self.parts.vault.marks(address))
+            marks = self.parts.vault.marks(address)
+            asked.unmark(tx, self.connection.id, marks)
+            removals.forget(tx, self.list_id, marks)
 
     def suppressed(self, address: str) -> bool:
         """Whether the client bars this address from all its lists; read once a look, for it may be long."""

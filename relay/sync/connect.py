@@ -14,7 +14,7 @@ from relay.domain.schedule import next_run
 from relay.ehq.calls import site_address
 from relay.ehq.dialect import dialect
 from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
-from relay.store import connections, runs
+from relay.store import connections, removals, runs
 from relay.store.connections import Connection
 from relay.store.leases import claim
 from relay.sync import credentials, hooks
@@ -154,9 +154,12 @@ def rotate_secret(parts: Parts, connection: Connection) -> dict[str, Any]:
 
 
 def remove(parts: Parts, connection: Connection) -> dict[str, Any]:
-    """Forgets the connection and everyone in it. The list in Campaign Monitor stays as it is, but for its webhook."""
+    """Forgets the connection and everyone in it, but for whom we removed from its list: should it be connected again,
+    they may come back. The list in Campaign Monitor stays as it is, but for its webhook."""
     webhook = hooks.remove(parts, connection)
     with parts.database.write() as tx:
+        if connection.cm_list_id:
+            removals.keep(tx, connection.id, connection.cm_list_id, parts.vault.mark)
         runs.remove_connection(tx, connection.id)
     return {
         "connection": connection.id,

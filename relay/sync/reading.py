@@ -19,7 +19,7 @@ from relay.store.database import Tx
 from relay.store.holdings import Holding
 from relay.store.runs import Run
 from relay.store.structure import FORMER
-from relay.sync import drift, form, groups
+from relay.sync import drift, form, groups, removed
 from relay.sync.hints import BY_HAND, opt_outs
 from relay.sync.identity import recognise
 from relay.sync.parts import Parts
@@ -192,7 +192,7 @@ class Reading:
             participants.read_back(tx, [(one.id, held) for one, held in found if one.id not in left], cause)
             if cause == BY_HAND:
                 runs.note(tx, self.connection.id, opt_outs([(one.id, one.held, one.record, h) for one, h in found]))
-            self._removed_before(tx, found)
+            self._removed_before(tx, found, {one.email.lower(): one.date for one in people})
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
             ours_again = [
                 one.id
@@ -220,13 +220,12 @@ class Reading:
                 self.cursor.setdefault("elsewhere", {})[one.ehq_id] = ids[one.ehq_id]
         return found
 
-    def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]]) -> None:
-        """Newcomers at an address from which we removed somebody who was then erased: that is no opt-out of theirs."""
-        new = [(p, held.email or "") for p, held in found if held.state == "Deleted" and p.held.state is None]
-        marks = {mark: person.id for person, address in new for mark in self.parts.vault.marks(address)}
-        ours = asked.marked(tx, self.connection.id, marks)
-        participants.change(tx, [marks[mark] for mark in ours], removed_at=time.time())
-        asked.unmark(tx, self.connection.id, ours)
+    def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]], since: Mapping[str, str]) -> None:
+        """Newcomers at an address from which we removed somebody before: that is no opt-out of theirs."""
+        new = {held.email or "": p.id for p, held in found if held.state == "Deleted" and p.held.state is None}
+        ours = removed.before(tx, self.parts.vault, self.connection, {address: since[address] for address in new})
+        participants.change(tx, [new[address] for address in ours], removed_at=time.time())
+        asked.unmark(tx, self.connection.id, [mark for address in ours for mark in self.parts.vault.marks(address)])
 
     def _not_kept(self, tx: Tx, picture: Picture, ids: list[int]) -> None:
         """CM answered well and holds something else. Sending the same again would change nothing: it is told instead,

@@ -51,7 +51,7 @@ class Singles(Imports):
         address = wanted.email.lower()
         there = self.cm.subscriber(self.list_id, address)
         deleted = there is not None and there.state == "Deleted"
-        if there is not None and there.state != "Active" and not (deleted and self.removed_by_us(address)):
+        if there is not None and there.state != "Active" and not (deleted and self.removed_by_us(address, there.date)):
             self.record(person, Held(address, there.state), "opted_out", {"state": there.state}, removed_at=None)
             return
         if deleted and self.suppressed(address):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from relay.campaign_monitor.errors import Throttled
 from relay.errors import NeedsPerson, Refused, RelayError
-from relay.store import asked, participants, runs
+from relay.store import asked, participants, removals, runs
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync.imports import SINGLY
@@ -98,13 +98,14 @@ class Visit(Singles):
             raise error
 
     def _held_by_another(self, people: Sequence[Person], verdicts: Mapping[int, Verdict]) -> set[int]:
-        """Those whose address CM holds, or held, for another of our participants: it is read before it is written."""
+        """Those whose address CM holds, or held, for another of our participants, or whom we removed under an earlier
+        connection: it is read before it is written."""
         new = {w.email.lower(): p.id for p in people if p.held.state is None and (w := verdicts[p.id].wanted)}
         with self.parts.database.read() as tx:
             others = participants.holders(tx, self.connection.id, new) if new else []
             marks = {mark: person for email, person in new.items() for mark in self.parts.vault.marks(email)}
-            erased = asked.marked(tx, self.connection.id, marks)
-        return {new[o.held.email] for o in others if o.held.email in new} | {marks[mark] for mark in erased}
+            before = asked.marked(tx, self.connection.id, marks) | removals.of(tx, self.list_id, marks).keys()
+        return {new[o.held.email] for o in others if o.held.email in new} | {marks[mark] for mark in before}
 
 
 __all__ = ["BULK", "LEAVING", "LIVE", "Visit"]

@@ -1,0 +1,111 @@
+"""A list that was disconnected and is connected again: whom the relay removed may come back, nobody else does."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from relay.store import participants, removals
+from relay.sync import connect, erase, exports
+from relay.sync.uploads import Manifest, Upload
+from tests.conftest import Live
+
+
+def connected_again(live: Live, first_run: bool = True) -> Live:
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    again = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    if first_run:
+        assert again.run().state == "completed"
+    return again
+
+
+def test_whom_the_relay_removed_comes_back_when_they_subscribe_again(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("unsubscribe", id=one)
+    live = connected_again(live)
+    assert live.state(email) == "Deleted"
+    live.ehq.act("subscribe", id=one, silent=True)
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"
+    live.agrees()
+
+
+def test_also_by_webhook_before_the_first_run(live: Live, door: Any) -> None:
+    one, email = live.ehq.someone()
+    live.happens("unsubscribe", id=one)
+    live = connected_again(live, first_run=False)
+    door(live.connection)
+    live.happens("subscribe", id=one)
+    live.happens("update", id=one, login="somebody")
+    assert live.state(email) == "Active"
+    assert live.cm.violations() == []
+
+
+def test_a_list_disconnected_twice_still_knows(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.happens("unsubscribe", id=one)
+    live = connected_again(connected_again(live))
+    live.ehq.act("subscribe", id=one, silent=True)
+    live.run()
+    assert live.state(email) == "Active"
+
+
+@pytest.mark.parametrize("how", ["delete", "unsubscribe", "bounce"])
+def test_what_campaign_monitor_said_itself_stands(live: Live, how: str) -> None:
+    _, email = live.ehq.someone()
+    live.cm.act(how, email=email)
+    live.run()
+    live = connected_again(live)
+    live.run()
+    assert live.state(email) != "Active"
+    assert live.cm.violations() == []
+
+
+def test_somebody_removed_by_hand_since_the_relay_did_is_not_put_back(live: Live, time_machine: Any) -> None:
+    one, email = live.ehq.someone()
+    live.happens("unsubscribe", id=one)
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    time_machine.move_to(time.time() + 3 * 86400)
+    live.cm.act("subscribe", email=email)
+    live.cm.act("delete", email=email)
+    live.ehq.act("subscribe", id=one, silent=True)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    live.run()
+    live.run()
+    assert live.state(email) == "Deleted"
+
+
+def test_whoever_was_erased_does_not_come_back(live: Live) -> None:
+    _, email = live.ehq.someone()
+    with live.relay.parts.database.read() as tx:
+        people = participants.one(tx, live.connection.id, email)
+    erase.ask_to_erase(live.relay.parts, live.connection, people)
+    live.relay.settle(live.connection)
+    live = connected_again(live)
+    live.run()
+    assert live.state(email) == "Deleted"
+
+
+def test_what_is_kept_is_a_keyed_hash_and_ends(live: Live, time_machine: Any) -> None:
+    one, email = live.ehq.someone()
+    live.happens("unsubscribe", id=one)
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    marks = live.relay.parts.vault.marks(email)
+    with live.relay.parts.database.write() as tx:
+        assert removals.of(tx, list_id, marks).keys() == set(marks)
+        time_machine.move_to(time.time() + removals.KEPT_S + 60)
+        removals.purge(tx)
+        assert not removals.of(tx, list_id, marks)
+
+
+def test_a_connection_with_an_upload_that_waits_can_be_disconnected(live: Live) -> None:
+    data = requests.get(f"{live.ehq.url}/sandbox/export.zip", timeout=20).content
+    exports.stage(live.relay.parts, live.connection, [Upload("export.zip", io.BytesIO(data))], Manifest(None), None)
+    assert connect.remove(live.relay.parts, live.connection)["removed"]
