@@ -74,7 +74,7 @@ class Ehq(Caller):
     def check(self) -> str:
         """A sentence about what was found. :raise RelayError: saying what is wrong and what to do."""
         page = self.users(None, size=1)
-        found = f"{page.total} people" if page.total is not None else "people" if page.people else "nobody yet"
+        found = f"{page.total:,} people" if page.total is not None else "people" if page.people else "nobody yet"
         return f"{self.host} answers and lists {found}."
 
     def users(self, cursor: Cursor | None, size: int | None = None) -> UsersPage:

@@ -198,5 +198,8 @@ def turn_on(connection: Connection) -> Answer:
         raise
     if connection.state == "setup":
         noted("switched a connection on", connection=connection)
-        flash("It is on. From now on everyone who registers is on the list within seconds.", "success")
+        soon = "From now on everyone who registers is on the list within seconds."
+        so_far = "is as fresh as the last upload" if connection.reads == "export" else "is compared once a day"
+        later = f"The list {so_far}, until EngagementHQ's webhook calls: its address and secret are in the settings."
+        flash(f"It is on. {soon if hook.secrets_made(parts(), connection) else later}", "success")
     return redirect(url_for("runs.one", number=run.id) if run else f"/c/{connection.id}/import")

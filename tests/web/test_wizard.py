@@ -243,6 +243,19 @@ def test_a_list_that_somebody_made_meanwhile_sends_back_to_its_name(
     assert parts.connection(read.id).state == "setup"
 
 
+@pytest.mark.parametrize(("secret", "said"), [(True, "within seconds"), (False, "compared once a day, until")])
+def test_switching_on_promises_no_more_than_the_webhook_can_keep(
+    parts: Parts, operator: Visitor, relay: Relay, read: Connection, secret: bool, said: str
+) -> None:
+    operator.post(
+        f"/c/{read.id}/setup/answers", {"audience": "everyone", "time_zone": "UTC", "seen": fingerprint(read.rules)}
+    )
+    relay.work()
+    if secret:
+        hook.make_secret(parts, read, 0)
+    assert said in operator.client.get(where(operator.post(f"/c/{read.id}/setup/on"))).text
+
+
 def test_giving_up_removes_the_draft_and_made_nothing(
     parts: Parts, operator: Visitor, read: Connection, cm: SimulatedCampaignMonitor
 ) -> None:
