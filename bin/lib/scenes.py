@@ -100,5 +100,5 @@ SCENES = (
 )
 AWAY = (Scene("database-away", "operator", "/c/{c}/settings"),)
 """When the database cannot be asked any more."""
-DOCS = ("connections", "setup", "health", "run", "person")
+DOCS = ("connections", "setup", "health", "run", "person", "problems")
 """Those that bin/screenshots --docs makes for README and the manuals, in docs/images."""
