@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from relay.store.counted import days, problems
 from relay.store.database import Tx
+from relay.store.leases import Lost
 from relay.store.many import add_rows
 from relay.store.tables import (
     changes,
@@ -119,12 +120,14 @@ def page(tx: Tx, connection_id: str, *, before: int | None, limit: int) -> list[
     return [Run(**row) for row in tx.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()]
 
 
-def step(tx: Tx, run_id: int, phase: str, cursor: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
-    tx.execute(
-        sa.update(runs)
-        .where(runs.c.id == run_id, runs.c.state == "running")
-        .values(phase=phase, cursor=dict(cursor), counts=dict(counts), stepped_at=time.time(), problem=None)
-    )
+def step(tx: Tx, run: Run, phase: str, cursor: Mapping[str, Any], counts: Mapping[str, Any]) -> Run:
+    """Where it is now, `run` being where it was. :raise Lost: when somebody else moved or ended it since."""
+    now: dict[str, Any] = {"phase": phase, "cursor": dict(cursor), "counts": dict(counts), "problem": None}
+    now["stepped_at"] = time.time()
+    where_it_was = (runs.c.id == run.id, runs.c.state == "running", runs.c.stepped_at == run.stepped_at)
+    if tx.execute(sa.update(runs).where(*where_it_was).values(**now)).rowcount != 1:
+        raise Lost(f"run:{run.id}")
+    return replace(run, **now)
 
 
 def hold(tx: Tx, run_id: int, problem: Mapping[str, Any]) -> None:

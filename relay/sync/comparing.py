@@ -8,7 +8,7 @@ from typing import Any
 from relay.domain.decide import opted_out
 from relay.domain.mapping import differences
 from relay.domain.rules import fingerprint
-from relay.store import census, connections, participants, runs
+from relay.store import census, connections, participants
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
@@ -77,7 +77,7 @@ class Comparing(Reading):
             if not self.run.dry:
                 census.absent_elsewhere(tx, self.connection.id, ABSENT_RUNS)
             self._on_list(tx)
-            runs.step(tx, self.run.id, self.run.phase, self.cursor, self.counts)
+            self.note(tx)
 
     def _brake(self) -> None:
         """Who would leave without EHQ's explicit word was held on the walk. A few go now, many wait for a person."""
@@ -105,7 +105,7 @@ class Comparing(Reading):
             self._compare(tx, picture, left_out.forget(tx, picture, people))
             if people:
                 self.cursor["last"] = people[-1].id
-                runs.step(tx, self.run.id, self.run.phase, self.cursor, self.counts)
+                self.note(tx)
         return len(people)
 
     def _compare(self, tx: Tx, picture: Picture, people: list[Person]) -> None:

@@ -177,9 +177,11 @@ class ExportStep(Step):
                     self.count("missing", sum(not p.gone and not p.known.deleted for p in missing))
                 others = [p for p in some if picture.role(p.known.values) not in TEAM]
                 self._left(tx, others, whole, export.made_at)
+                if some:
+                    self.cursor["last"] = some[-1].id
+                    self.note(tx)
             if not some:
                 return True
-            self.cursor["last"] = some[-1].id
             if not self.more_time():
                 return False
 

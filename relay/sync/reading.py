@@ -53,6 +53,11 @@ class Reading:
     def more_time(self) -> bool:
         return time.monotonic() < self.ends and not self.parts.stopping.is_set()
 
+    def note(self, tx: Tx, phase: str | None = None) -> None:
+        """What must not be done twice is noted with it: whoever takes this step again goes on after it; with `phase`
+        in that one, from its beginning. :raise Lost: when another worker took the step meanwhile, and did it."""
+        self.run = runs.step(tx, self.run, phase or self.run.phase, {} if phase else self.cursor, self.counts)
+
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
 
@@ -122,6 +127,7 @@ class Reading:
                     groups.absent(tx, self.connection, self.run.id, 2, self.counts)
             if not self.run.dry:
                 form.settle(tx, Picture.load(tx, self.connection), self.cursor.get("form", {}))
+            self.note(tx, "campaign_monitor")
         return "campaign_monitor"
 
     def _all_there(self, total: int, told: int) -> None:

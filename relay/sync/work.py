@@ -64,6 +64,8 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
     try:
         phase = taking.take()
         lease.check()
+        with parts.database.write() as tx:
+            runs.step(tx, taking.run, phase, taking.cursor, taking.counts)
     except Lost:
         return False
     except Busy:
@@ -81,8 +83,6 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
             failed(parts, connection, error)
         _finish(parts, run, "needs_person" if isinstance(error, NeedsPerson) else "incomplete", _problem(error))
         return False
-    with parts.database.write() as tx:
-        runs.step(tx, run.id, phase, taking.cursor, taking.counts)
     if phase != "done":
         return True
     if taking.counts.get("braked") and not run.dry:

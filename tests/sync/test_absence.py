@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from relay.store import deliveries, runs
+from relay.store.leases import Lost
 from relay.store.runs import Run
 from relay.sync import connect, work
+from relay.sync.reconcile import Step
 from tests.conftest import Live
 
 
@@ -104,6 +108,28 @@ def test_whoever_a_webhook_names_while_a_run_reads_is_not_missed_by_it(live: Liv
     assert live.state(email) == "Active"
     live.run()
     assert live.state(email) == "Deleted"
+
+
+def test_a_worker_killed_before_it_noted_its_step_counts_nobody_twice(live: Live) -> None:
+    (email,) = vanish(live, 0)
+    run = begin_to_read(live)
+    # All that the step did is done, and nothing says so: another worker takes it again.
+    connection = live.relay.parts.connection(live.connection.id)
+    Step(live.relay.parts, connection, found(live, run), nullcontext).take()
+    go_on(live, run)
+    assert live.state(email) == "Active"
+
+
+def test_of_two_workers_who_take_one_step_the_second_notes_nothing(live: Live) -> None:
+    (email,) = vanish(live, 0)
+    run = found(live, begin_to_read(live))
+    connection = live.relay.parts.connection(live.connection.id)
+    first, second = (Step(live.relay.parts, connection, run, nullcontext) for _ in range(2))
+    first.take()
+    with pytest.raises(Lost):
+        second.take()
+    go_on(live, run.id)
+    assert live.state(email) == "Active"
 
 
 def test_an_old_delivery_taken_again_does_not_bring_back_who_is_gone(live: Live) -> None:

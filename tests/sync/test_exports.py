@@ -7,19 +7,22 @@ import io
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import requests
 
+from relay import clock
 from relay.ehq.dialect import dialect
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import exports as store
-from relay.store import participants, structure
+from relay.store import participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import connect, credentials, erase, exports, uploads
+from relay.sync import connect, credentials, erase, exports, uploads, work
+from relay.sync.exported import ExportStep
 from relay.sync.uploads import Manifest, Upload
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
@@ -329,6 +332,47 @@ def test_whoever_was_erased_is_not_brought_back_by_an_export(kept: ByHand) -> No
 def test_an_export_older_than_what_is_known_is_refused(kept: ByHand) -> None:
     with pytest.raises(Invalid, match="older than what is known"):
         kept.stage(made_at=time.time() - 7200)
+
+
+def test_a_worker_killed_while_it_reads_an_export_doubles_nothing(kept: ByHand) -> None:
+    """After each step of the reading all that it did is done, and nothing says so: another worker takes it again."""
+    (email,) = vanish(kept, 0)
+    _, joins = kept.ehq.register(silent=True)
+    exports.start(kept.relay.parts, kept.now, kept.stage("Female Only"))
+    while (run := under_way(kept)) and run.phase in ("fields", "groups", "ehq"):
+        step = ExportStep(kept.relay.parts, kept.now, run, nullcontext)
+        with kept.relay.parts.database.read() as tx:
+            step.export = store.of_run(tx, run.id)
+        if run.phase == "ehq":
+            step.take()
+        work.step(kept.relay.parts, run.id)
+    done = kept.relay.reconcile(kept.now)
+    assert (done.state, done.trigger) == ("completed", "export")
+    assert kept.state(email) == "Active", "missing once is missing once"
+    assert kept.state(joins) == "Active"
+    assert kept.relay.status(kept.connection)["participants"] == len(kept.ehq.people()) + 1
+    assert kept.read("Female Only").state == "completed"
+    assert kept.state(email) == "Deleted"
+    kept.agrees()
+
+
+def under_way(kept: ByHand) -> Run | None:
+    with kept.relay.parts.database.read() as tx:
+        return next(iter(runs.under_way(tx, kept.connection.id)), None)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["nobody came back for it", "a run reads it"])
+def test_an_upload_goes_after_two_hours_unless_a_run_reads_it(kept: ByHand, running: bool, time_machine: Any) -> None:
+    export = kept.stage()
+    if running:
+        exports.start(kept.relay.parts, kept.now, export)
+    for passed, stays in ((3600, True), (3700, running)):
+        time_machine.move_to(time.time() + passed)
+        kept.relay.parts.queue.redis.flushdb()
+        clock.tick(kept.relay.parts)
+        with kept.relay.parts.database.read() as tx:
+            assert (store.find(tx, kept.connection.id, export.id) is not None) is stays
+            assert (store.page(tx, export.id, 0, 0) is not None) is stays
 
 
 def test_a_run_under_way_is_not_mixed_with_an_export(kept: ByHand) -> None:

@@ -140,3 +140,24 @@ def test_the_brakes_question_is_asked_and_answered(
     relay.settle(synced)
     assert len(cm.active()) == len(before) - 1
     assert "Shall they leave?" not in operator.get(there).text
+
+
+def test_an_operator_puts_back_whom_a_run_removed_and_a_viewer_may_not(
+    parts: Parts, visit: Visit, relay: Relay, synced: Connection, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    ehq_id, email = ehq.someone()
+    ehq.act("delete", id=ehq_id, silent=True)
+    relay.reconcile(synced)
+    there = f"/c/{synced.id}/runs/{relay.reconcile(synced).id}/undo"
+    assert cm.subscribers()[email.lower()]["state"] == "Deleted"
+    viewer, operator = visit("viewer"), visit("operator")
+    assert (viewer.get(there).status_code, viewer.post(there).status_code) == (403, 403)
+    assert "Put 1 person back" in operator.get(there).text
+    assert cm.subscribers()[email.lower()]["state"] == "Deleted", "nobody pressed it yet"
+    page = operator.post(there, follow_redirects=True).text
+    assert "1 person is being put back on the list." in page
+    relay.settle(synced)
+    assert cm.subscribers()[email.lower()]["state"] == "Active"
+    assert cm.violations() == []
+    with parts.database.read() as tx:
+        assert audit.search(tx, connection_id=synced.id, limit=1)[0].what == "put back whom a run removed"
