@@ -81,11 +81,12 @@ def new_app(name: str) -> Flask:
     return app
 
 
-def install(app: Flask, faults: Faults, calls: Calls) -> None:
-    """Add `/sandbox/faults` and `/sandbox/calls.json`, and plain answers to bad control calls."""
+def install(app: Flask) -> None:
+    """Add `/sandbox/faults` and `/sandbox/calls.json` of the state at hand, and plain answers to bad control calls."""
 
     @app.route("/sandbox/faults", methods=["GET", "POST", "DELETE"])
     def switch_faults() -> Response:
+        faults: Faults = app.extensions["sandbox"].faults
         if request.method == "POST":
             faults.set(**body())
         elif request.method == "DELETE":
@@ -94,6 +95,7 @@ def install(app: Flask, faults: Faults, calls: Calls) -> None:
 
     @app.route("/sandbox/calls.json", methods=["GET", "DELETE"])
     def count_calls() -> Response:
+        calls: Calls = app.extensions["sandbox"].calls
         if request.method == "DELETE":
             calls.clear()
         return answer(calls.summary())

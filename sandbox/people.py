@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DAY = 86_400_000
-MISSING: Any = type("Missing", (), {"__slots__": (), "__repr__": lambda self: "MISSING"})()
-"""A question this person was never asked: absent from the answers, not null."""
+MISSING: Any = type("Missing", (), {"__slots__": (), "__reduce__": lambda self: "MISSING"})()
+"""A question this person was never asked: absent from the answers, not null. A copy of it is itself."""
 
 
 @dataclass(slots=True)

@@ -103,13 +103,17 @@ class Server:
         """Stop listening, then cut what clients keep alive: they see a closed socket, not a hang."""
         self._server.shutdown()
         self._server.server_close()
-        for held in list(open_sockets(self._server)):
-            with contextlib.suppress(OSError):
-                held.shutdown(socket.SHUT_RDWR)
+        self.cut()
         stop = getattr(getattr(self.app, "extensions", {}).get("sandbox"), "close", None)
         if stop:
             stop()
         self._thread.join(5)
+
+    def cut(self) -> None:
+        """Cuts what clients keep alive, and goes on listening."""
+        for held in list(open_sockets(self._server)):
+            with contextlib.suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Server:
         return self.start()

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
+from jinja2 import FileSystemBytecodeCache
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from werkzeug.test import TestResponse
@@ -30,12 +32,14 @@ from relay.store import migrate, runs, users
 from relay.store.connections import Connection
 from relay.store.database import Database
 from relay.store.runs import Run
-from relay.store.tables import metadata
 from relay.store.users import User
 from relay.sync import connect, explain, status, work
 from relay.sync.parts import Parts
 from relay.wiring import wire
+from sandbox.campaign_monitor import Account
+from sandbox.ehq import Site
 from sandbox.server import Server
+from tests.moments import EMPTY, Moment, working
 
 KEY = "YSBrZXkgZm9yIHRlc3RzIG9ubHksIDMyIGJ5dGVzISE="
 NOWHERE = "http://127.0.0.1:9"
@@ -218,8 +222,9 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
             admin.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             admin.exec_driver_sql(f"CREATE DATABASE {name}")
-        ready["postgresql"] = url.set(database=name).render_as_string(hide_password=False)
-        migrate.upgrade(Database(ready["postgresql"]))
+            admin.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+        ready["postgresql"] = Database(url.set(database=name).render_as_string(hide_password=False))
+        migrate.upgrade(ready["postgresql"])
     return ready
 
 
@@ -229,11 +234,10 @@ def database_url(kind: str, migrated: dict[str, Any], tmp_path: Path) -> str:
     if kind == "sqlite":
         shutil.copy(migrated["sqlite"], tmp_path / "relay.sqlite3")
         return f"sqlite:///{tmp_path / 'relay.sqlite3'}"
-    url = str(migrated["postgresql"])
-    with sa.create_engine(url).begin() as connection:
-        names = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
-        connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
-    return url
+    database = cast(Database, migrated["postgresql"])
+    with database.write() as tx:
+        tx.exec_driver_sql(EMPTY)
+    return database.engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -244,16 +248,46 @@ def redis_url() -> str:
     return f"{url}?db={number}" if url.startswith("unix") else f"{url.rstrip('/')}/{number}"
 
 
-@pytest.fixture
-def ehq() -> Iterator[SimulatedEhq]:
-    with Server(sandbox.ehq.create_app(people=60, seed=1)) as server:
-        yield SimulatedEhq(server.url)
+class Simulator(Server):
+    """One for all tests of this process: its address is in what they copy (`synced`), and to make an app takes long.
+    What it remembers, its `state`, is each test's own."""
+
+    app: Flask
+
+    @property
+    def state(self) -> Any:
+        return self.app.extensions["sandbox"]
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self.state.close()
+        self.app.extensions["sandbox"] = state
+
+    @contextmanager
+    def serving(self, state: Any) -> Iterator[str]:
+        self.state = state
+        yield self.url
+        self.cut()
+        self.state.close()
+
+
+@pytest.fixture(scope="session")
+def simulators() -> Iterator[tuple[Simulator, Simulator]]:
+    """Where EHQ and Campaign Monitor are."""
+    with Simulator(sandbox.ehq.create_app(people=0)) as ehq, Simulator(sandbox.campaign_monitor.create_app()) as cm:
+        yield ehq, cm
 
 
 @pytest.fixture
-def cm() -> Iterator[SimulatedCampaignMonitor]:
-    with Server(sandbox.campaign_monitor.create_app()) as server:
-        yield SimulatedCampaignMonitor(server.url)
+def ehq(simulators: tuple[Simulator, Simulator]) -> Iterator[SimulatedEhq]:
+    with simulators[0].serving(Site(60, 1, "haveyoursay.example.gov.au")) as url:
+        yield SimulatedEhq(url)
+
+
+@pytest.fixture
+def cm(simulators: tuple[Simulator, Simulator]) -> Iterator[SimulatedCampaignMonitor]:
+    with simulators[1].serving(working(Account())) as url:
+        yield SimulatedCampaignMonitor(url)
 
 
 @pytest.fixture
@@ -293,10 +327,33 @@ def connection(relay: Relay, ehq: SimulatedEhq) -> Connection:
     return relay.connect(ehq)
 
 
+@pytest.fixture(scope="session")
+def moments() -> dict[str, tuple[Moment, Connection, str]]:
+    """Of each kind of database: the moment after Bayside's first run, its connection, and the webhook's secret."""
+    return {}
+
+
 @pytest.fixture
-def synced(relay: Relay, ehq: SimulatedEhq, connection: Connection) -> Connection:
-    """Bayside after its first run."""
+def synced(
+    relay: Relay,
+    ehq: SimulatedEhq,
+    cm: SimulatedCampaignMonitor,
+    simulators: tuple[Simulator, Simulator],
+    moments: dict[str, tuple[Moment, Connection, str]],
+) -> Connection:
+    """Bayside after its first run. It is run once a minute, and the tests in between get a copy."""
+    database = relay.parts.database
+    kind = database.engine.name
+    if kind in moments and moments[kind][0].is_fresh:
+        moment, connection, relay.secret = moments[kind]
+        moment.restore(database)
+        for simulator, state in zip(simulators, moment.states(), strict=True):
+            simulator.state = state
+        return connection
+    connection = relay.connect(ehq)
     assert relay.reconcile(connection).state == "completed"
+    relay.parts.queue.redis.flushdb()  # nothing in it is needed, and a copy has nothing in it
+    moments[kind] = Moment(database, *(simulator.state for simulator in simulators)), connection, relay.secret
     return connection
 
 
@@ -336,12 +393,19 @@ def session_of(app: Flask, user: User, since: float | None = None, seen: float |
     return str(signing.dumps({"since": since or now, "seen": seen or now, "_user_id": f"{user.id}.{user.round}"}))
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Of all templates, compiled once: every test has an app of its own."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def visit(parts: Parts) -> Callable[[str], Visitor]:
+def visit(parts: Parts, templates: FileSystemBytecodeCache) -> Callable[[str], Visitor]:
     """visit("operator").get("/"): the pages, as someone of that role sees them."""
     from relay.web import create_app
 
     app = create_app(parts)
+    app.jinja_env.bytecode_cache = templates
     return lambda role: Visitor(app, parts, role)
 
 

@@ -23,7 +23,7 @@ def create_app(**faults: Any) -> Flask:
     account.faults.set(**faults)
     account.postman = Postman(account)
     app.extensions["sandbox"] = account
-    control.install(app, account.faults, account.calls)
+    control.install(app)
     for part in (gate, oauth, api, structure, lists, console):
         app.register_blueprint(part.routes)
 

@@ -19,7 +19,7 @@ def create_app(people: int = 2000, seed: int = 1, host: str = "haveyoursay.examp
     site = Site(people, seed, host)
     site.faults.set(**faults)
     app.extensions["sandbox"] = site
-    control.install(app, site.faults, site.calls)
+    control.install(app)
     app.register_blueprint(api.routes)
     app.register_blueprint(console.routes)
     app.register_blueprint(export.routes)
