@@ -31,7 +31,7 @@ class Comparing(Reading):
         if "last" not in self.cursor:
             self._begin_comparing()
         with self.writing() as write:
-            while self._compare_some():
+            while self._compare_some() == COMPARED:  # there are more
                 write()
                 if not self.more_time():
                     return None

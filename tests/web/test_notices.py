@@ -12,6 +12,7 @@ from relay.store.connections import Connection
 from relay.store.database import Database, Unavailable
 from relay.sync.parts import Parts
 from relay.web import create_app, webhooks
+from tests.conftest import Relay
 
 TOKEN = "an-address-nobody-guesses"
 
@@ -50,18 +51,19 @@ def test_an_event_that_cannot_be_read_is_passed_over(
 
 
 def test_an_address_that_is_none_is_passed_over_and_the_others_are_heard(
-    parts: Parts, synced: Connection, path: str
+    parts: Parts, relay: Relay, connection: Connection, path: str
 ) -> None:
+    assert relay.reconcile(connection).state == "completed"
     event = {"Type": "Update", "EmailAddress": "who@example.com", "State": "Active"}
     wrong = [None, 7, "", " ", "a\0@example.com", ["a@b.c"]]
     with parts.database.read() as tx:
-        known = next(one for one in participants.after(tx, synced.id, 0, 100) if one.held.state == "Active")
+        known = next(one for one in participants.after(tx, connection.id, 0, 100) if one.held.state == "Active")
     leaves = {"Type": "Deactivate", "EmailAddress": known.held.email, "State": "Unsubscribed"}
     for name in ("EmailAddress", "OldEmailAddress"):
         events = [{**event, name: address} for address in wrong]
-        assert post(parts, path, about(synced, *events, leaves)).status_code == 200
+        assert post(parts, path, about(connection, *events, leaves)).status_code == 200
     with parts.database.read() as tx:
-        assert [person.id for person, _, _ in hints.given(tx, synced.id, 10)] == [known.id]
+        assert [person.id for person, _, _ in hints.given(tx, connection.id, 10)] == [known.id]
 
 
 def test_a_failure_is_logged_without_the_address_that_is_the_secret(
