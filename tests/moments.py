@@ -100,4 +100,4 @@ class Pickler(pickle.Pickler):
             return Emitter, (thing.faults,)
         if isinstance(thing, Postman):
             return type(None), ()
-        return NotImplemented
+        return NotImplemented  # pickle's word for: as always

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import get_state_machine_test
 
+from relay.sync import comparing
 from tests.model import machine
 from tests.model.machine import Histories
 
@@ -50,7 +51,10 @@ def record(number: int, steps: int, before: dict[str, int]) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_world() -> Iterator[None]:
-    yield
+    """In which a run compares five people at a time, and writes in between, as it does where there are thousands."""
+    with pytest.MonkeyPatch.context() as smaller:
+        smaller.setattr(comparing, "COMPARED", 5)
+        yield
     while machine.WORLD:
         machine.WORLD.pop().close()
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from relay.store import runs
 from relay.store.connections import Connection
+from relay.store.runs import Run
+from relay.sync import comparing, work, write
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 
@@ -32,3 +37,58 @@ def test_a_dry_run_counts_what_it_would_do_and_writes_nothing(
     assert run.state == "completed"
     assert run.counts["joins"] == sum(belongs(a) for a in ehq.people().values())
     assert cm.calls()["writes"] == 0
+
+
+def until_it_compares(relay: Relay, connection: Connection) -> Run:
+    """A run that has read both sides and compared nothing."""
+    run, _ = work.start_run(relay.parts, connection.id, trigger="person")
+    while run.phase != "compare":
+        run = step(relay, run)
+    return run
+
+
+def step(relay: Relay, run: Run) -> Run:
+    work.step(relay.parts, run.id)
+    with relay.parts.database.read() as tx:
+        return next(iter(runs.latest(tx, run.connection_id)))
+
+
+@pytest.fixture
+def by_twenty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """People are compared twenty, and imported five, at a time."""
+    monkeypatch.setattr(comparing, "COMPARED", 20)
+    monkeypatch.setattr(write, "AT_ONCE", 5)
+
+
+@pytest.mark.usefixtures("by_twenty")
+def test_the_first_are_written_while_the_last_are_compared(
+    relay: Relay, connection: Connection, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    run = step(relay, until_it_compares(relay, connection))
+    expected = {a["email"].lower() for a in ehq.people().values() if belongs(a)}
+    assert run.phase == "write"
+    assert cm.active() < expected
+    assert run.counts["written"] == len(cm.active()) >= 10
+    assert run.counts["of_on_list"] == 0, "the brake counts in per cent of the list before this run"
+    while run.state == "running":
+        run = step(relay, run)
+    assert (run.counts["joins"], run.counts["written"]) == (len(expected), len(expected))
+    assert cm.active() == expected
+    assert cm.violations() == []
+
+
+@pytest.mark.usefixtures("by_twenty")
+def test_an_import_that_fails_while_others_are_compared_counts_nobody_twice(
+    relay: Relay, connection: Connection, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    run = until_it_compares(relay, connection)
+    cm.faults(only_paths="import", status=503)
+    run = step(relay, run)
+    assert (run.state, run.phase, cm.active()) == ("running", "compare", set())
+    assert run.problem is not None
+    cm.sandbox("faults", method="DELETE")
+    run = relay.reconcile(connection)
+    expected = {a["email"].lower() for a in ehq.people().values() if belongs(a)}
+    assert run.counts["compared"] == len(ehq.people())
+    assert run.counts["joins"] == len(expected)
+    assert cm.active() == expected
