@@ -59,12 +59,18 @@ class Books:
         with self.parts.database.read() as tx:
             others = participants.by_emails(tx, self.connection.id, [address])
         return any(
-            o.id != person.id
-            and o.email == address
-            and self.picture.against(o) is None
-            and not opted_out(o.held, o.record)
+            o.id != person.id and o.email == address and self.picture.against(o) is None and not self._out(o, address)
             for o in others
         )
+
+    def _out(self, person: Person, address: str) -> bool:
+        """Whether they opted out, by what is known, or by what CM says where they are and nobody told us yet."""
+        if opted_out(person.held, person.record):
+            return True
+        if person.held.email in (None, address):
+            return False
+        there = self.cm.subscriber(self.list_id, person.held.email)
+        return there is not None and opted_out(self.picture.held(there), person.record) is not None
 
     def removed_by_us(self, address: str, since: str) -> bool:
         """Whether our own record says that we removed whoever was there; `since` as in `removed.before`."""

@@ -269,6 +269,17 @@ def test_an_address_taken_over_by_someone_who_opted_out_is_mailed_no_more(live: 
     assert live.cm.violations() == []
 
 
+def test_an_address_is_left_to_nobody_whose_opt_out_was_not_heard_of_yet(live: Live) -> None:
+    (one, old), (other, theirs) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("unsubscribe", email=theirs)  # and Campaign Monitor's notice is on its way
+    live.ehq.act("change_email", id=one, new_email="anew@example.com", confirmed=True)
+    live.happens("change_email", id=other, new_email=old, confirmed=True)
+    assert [live.state(email) for email in ("anew@example.com", old, theirs)] == ["Active", None, "Unsubscribed"]
+    assert live.run().state == "completed"
+    assert [live.state(email) for email in ("anew@example.com", old, theirs)] == ["Active", None, "Unsubscribed"]
+    assert live.cm.violations() == []
+
+
 def test_someone_who_leaves_an_address_to_someone_who_opted_out_is_removed_there(live: Live) -> None:
     (one, a), (two, b) = live.ehq.someone(0), live.ehq.someone(1)
     live.cm.act("bounce", email=b)
