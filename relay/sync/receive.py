@@ -111,31 +111,33 @@ class Bell:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self.due: deque[str] = deque()
-        self.wake = threading.Event()
+        self.due: set[str] = set()
+        self.ringing = False
         self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
 
     def ring(self, connection_id: str) -> None:
-        self.due.append(connection_id)
-        self.wake.set()
-        if self.thread is None:
-            with self.lock:
-                if self.thread is None:  # not in __init__: gunicorn forks after the app is made
-                    self.thread = threading.Thread(target=self._run, name="bell", daemon=True)
-                    self.thread.start()
+        with self.lock:
+            self.due.add(connection_id)
+            if not self.ringing:
+                self.ringing = True
+                threading.Thread(target=self._run, name="bell", daemon=True).start()
 
     def _run(self) -> None:
-        while True:
-            self.wake.wait()
-            self.wake.clear()
+        """Until nothing is due."""
+        while due := self._due():
             try:
-                for connection_id in {self.due.popleft() for _ in range(len(self.due))}:
+                for connection_id in due:
                     self.parts.queue.ring(connection_id)
                 self.parts.meters.flush()
             except Exception:  # the clock rings for these; the next ones are to be rung for here
                 log.exception("bell failed")
             time.sleep(APART_S)
+
+    def _due(self) -> set[str]:
+        with self.lock:
+            due, self.due = self.due, set()
+            self.ringing = bool(due)
+            return due
 
 
 @dataclass(slots=True)
