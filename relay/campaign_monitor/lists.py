@@ -15,6 +15,10 @@ class Accounts(Caller):
     def clients(self) -> list[Client]:
         return self.call("clients", "GET", ("clients",), lambda rows: [Client(r["ClientID"], r["Name"]) for r in rows])
 
+    def primary_contact(self) -> str:
+        """The e-mail address of whoever the account belongs to (CM contract §9)."""
+        return self.call("primary_contact", "GET", ("primarycontact",), lambda body: text(body["EmailAddress"]))
+
     def client_time_zone(self, client_id: str) -> str:
         """Such as "(GMT+10:00) Canberra, Melbourne, Sydney". The answer also holds a live API key: nothing else of it
         is kept."""

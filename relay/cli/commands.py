@@ -110,6 +110,7 @@ def show_connection(parts: Parts, options: Options) -> Answer:
         "problem": c.problem,
         "ehq_url": c.ehq_url,
         "reads": c.reads,
+        "cm_account": c.cm_account,
         "cm_client_id": c.cm_client_id,
         "list_id": c.cm_list_id,
         "list_name": c.cm_list_name,

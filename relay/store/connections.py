@@ -43,6 +43,7 @@ class Connection:
     segments_after: float | None = None
     rules_kept: Mapping[str, Any] | None = None
     switches: Mapping[str, Any] | None = None
+    cm_account: str | None = None
 
     @property
     def writable(self) -> bool:

@@ -19,6 +19,7 @@ connections = sa.Table(
     sa.Column("ehq_credential", sa.Text, nullable=False, comment="encrypted"),
     sa.Column("cm_credential", sa.Text, comment="encrypted; an API key or a pair of tokens"),
     sa.Column("cm_token_expires_at", Time),
+    sa.Column("cm_account", sa.Text, comment="its primary contact's address; empty where CM does not tell"),
     sa.Column("cm_client_id", sa.Text),
     sa.Column("cm_list_id", sa.Text),
     sa.Column("cm_list_name", sa.Text),

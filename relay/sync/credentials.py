@@ -7,8 +7,9 @@ from typing import Any
 from itsdangerous import BadData, URLSafeTimedSerializer
 
 from relay.campaign_monitor import oauth
+from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.oauth import Given, Tokens
-from relay.errors import Invalid, NeedsPerson
+from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, deliveries
 from relay.store.connections import Connection
 from relay.sync.lists import Wish, choose_list
@@ -68,7 +69,7 @@ def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str,
         cm.list_details(connection.cm_list_id or "")
     else:
         cm.clients()
-    keep_tokens(parts, connection, given.tokens)
+    _keep_tokens(parts, connection, given.tokens, account(cm))
     if connection.state in ("on", "needs_person"):  # whom a person paused, a person resumes
         resume(parts, connection)
     elif connection.state == "setup" and not draft:
@@ -76,10 +77,21 @@ def finish_oauth(parts: Parts, connection_id: str, redirect_uri: str, code: str,
     return parts.connection(connection.id)
 
 
-def keep_tokens(parts: Parts, connection: Connection, tokens: Tokens) -> None:
+def _keep_tokens(parts: Parts, connection: Connection, tokens: Tokens, whose: str | None) -> None:
     locked = parts.vault.lock({name: getattr(tokens, name) for name in tokens.__slots__})
+    new = {"cm_credential": locked, "cm_token_expires_at": tokens.expires_at, "cm_account": whose}
     with parts.database.write() as tx:
-        connections.change(tx, connection.id, cm_credential=locked, cm_token_expires_at=tokens.expires_at)
+        connections.change(tx, connection.id, **new)
+
+
+def account(cm: CampaignMonitor) -> str | None:
+    """The address of whoever the account belongs to; empty where this access may not see it, None when nobody knows."""
+    try:
+        return cm.primary_contact()
+    except RetryLater:
+        return None
+    except RelayError:
+        return ""
 
 
 def _take_list(parts: Parts, draft: Connection) -> None:
@@ -123,6 +135,8 @@ def reconnect(
     trial = replace(connection, **new)
     if ehq:
         parts.ehq(trial).check()
+    if cm_api_key:
+        new["cm_account"] = account(parts.campaign_monitor(trial))
     if cm_api_key and connection.cm_list_id and connection.state != "setup":
         parts.campaign_monitor(trial).list_details(connection.cm_list_id)
     elif cm_api_key:

@@ -10,14 +10,13 @@ from relay.store import days, participants, problems, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import standing
+from relay.sync.alive import Alive, alive
 from relay.sync.drift import COUNTED
 from relay.sync.parts import Parts
 from relay.sync.silence import Silence, hear
 from relay.sync.standing import Look
 
 DAYS = 30
-TICKS_S = 60.0
-"""A clock that has not ticked for so long stands still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,7 @@ class Overview:
     calls: int
     failed: int
     read: Run | None
-    ticked_at: float | None
-    ticking: bool
-    queue: dict[str, int] | None
-    workers: int | None
+    alive: Alive
     problems: int
 
 
@@ -56,7 +52,6 @@ def overview(parts: Parts, connection: Connection) -> Overview:
         people = participants.counts(tx, connection.id)
         silence = hear(tx, connection)
         counted = days.since(tx, connection.id, names[0])
-        ticked = days.last_beat(tx, "clock")
         ended = runs.latest(tx, connection.id, DAYS, dry=False)
         open_problems = problems.open_count(tx, connection.id)
     read = next((r for r in ended if r.counts.get("ehq_read") and r.state in ("completed", "braked")), None)
@@ -70,10 +65,7 @@ def overview(parts: Parts, connection: Connection) -> Overview:
         on_today.get(days.CALLS, 0) + on_today.get(days.FAILED_CALLS, 0),
         on_today.get(days.FAILED_CALLS, 0),
         read,
-        ticked,
-        ticked is not None and now - ticked < TICKS_S,
-        parts.queue.lengths(),
-        parts.queue.workers(),
+        alive(parts),
         open_problems,
     )
 

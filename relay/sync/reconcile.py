@@ -15,10 +15,11 @@ import structlog
 from relay.campaign_monitor.shapes import STATES
 from relay.domain.mapping import BASE_FIELDS
 from relay.ehq.client import Cursor
-from relay.store import hints
+from relay.store import connections, hints
 from relay.store import structure as tables
 from relay.sync import fields, groups, hooks, segments
 from relay.sync.comparing import Comparing
+from relay.sync.credentials import account
 from relay.sync.hints import BY_HAND
 from relay.sync.identity import recognise_groups
 from relay.sync.picture import learn
@@ -52,6 +53,9 @@ class Step(Comparing):
             return "groups"
         cm = self.parts.campaign_monitor(self.connection)
         cm.list_details(self.connection.cm_list_id or "")
+        if self.connection.cm_account is None:
+            with self.parts.database.write() as tx:
+                connections.change(tx, self.connection.id, cm_account=account(cm))
         picture = self.picture()
         if not self.run.dry:
             with self.parts.database.write() as tx:

@@ -16,7 +16,7 @@ from relay.store import connections, runs
 from relay.store.connections import Connection
 from relay.store.leases import claim
 from relay.store.runs import Run
-from relay.sync import connect, work
+from relay.sync import connect, credentials, work
 from relay.sync.exports import last_read
 from relay.sync.hook import secrets_made
 from relay.sync.lists import Wish, adoptable, choose_list, free_title, the_client
@@ -154,9 +154,11 @@ def give_key(parts: Parts, connection: Connection, api_key: str) -> None:
     if not api_key.strip():
         raise Invalid("There is no key here.", remedy="Paste the API key.", code="100")
     locked = parts.vault.lock({"api_key": api_key.strip()})
-    parts.campaign_monitor(replace(connection, cm_credential=locked)).clients()
+    cm = parts.campaign_monitor(replace(connection, cm_credential=locked))
+    cm.clients()
+    new = {"cm_credential": locked, "cm_token_expires_at": None, "cm_account": credentials.account(cm)}
     with parts.database.write() as tx:
-        connections.change(tx, connection.id, cm_credential=locked, cm_token_expires_at=None)
+        connections.change(tx, connection.id, **new)
     settle_client(parts, parts.connection(connection.id))
 
 

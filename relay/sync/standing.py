@@ -1,5 +1,6 @@
 """How a connection is doing: one word, one sentence, and what to do, for pages and the command line."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from relay.store import deliveries, participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import brake, exports
+from relay.sync.alive import Alive, alive
 from relay.sync.parts import Parts
 from relay.sync.silence import Silence, hear, missed
 
@@ -65,9 +67,19 @@ def look(parts: Parts, connection: Connection) -> Look:
     oldest = min((at for at in (since, first) if at is not None), default=None)
     waiting = Waiting(people, arrived, oldest)
     running = under_way[0] if under_way else None
+    due = [at for at in (oldest, running and running.stepped_at, connection.next_run_at) if at]
+    late = connection.state == "on" and min(due, default=math.inf) < time.time() - SLOW_S
     return Look(
         connection,
-        standing(connection, waiting, last, running, braked["held"] if braked else 0, silence),
+        standing(
+            connection,
+            waiting,
+            last,
+            running,
+            braked["held"] if braked else 0,
+            silence,
+            alive(parts) if late else None,
+        ),
         waiting,
         last,
         running,
@@ -82,9 +94,11 @@ def standing(
     running: Run | None,
     braked: int = 0,
     silence: Silence | None = None,
+    helpers: Alive | None = None,
     now: float | None = None,
 ) -> Standing:
-    """The most urgent thing that can be said, and only that. `braked`: people about whom the brake asks."""
+    """The most urgent thing that can be said, and only that. `braked`: people about whom the brake asks. `helpers` are
+    told where something is late."""
     now = time.time() if now is None else now
     problem: Mapping[str, Any] = connection.problem or {}
     told = str(problem.get("message", "")), str(problem.get("remedy", ""))
@@ -98,6 +112,8 @@ def standing(
     if connection.state == "paused":
         wait = f"{_people(waiting.people)} wait meanwhile" if waiting.people else "Nobody waits"
         return Standing("Paused", f"Only people who leave are written. {wait}.", "off", "Resume when you are ready.")
+    if helpers and helpers.still:
+        return Standing("Needs you", helpers.still[0], "bad", helpers.still[1])
     if connection.held(now) and problem:
         return Standing("Held", told[0], "warning", "It tries again by itself, within a minute.")
     if running and not running.dry:

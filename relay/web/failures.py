@@ -79,5 +79,8 @@ def _relay_page(error: RelayError) -> Any:
 
 
 def page(status: int, title: str, told: str, remedy: str) -> Any:
-    body = render_template("error.html", title=title, told=told, remedy=remedy, user=who_if_known(), status=status)
+    came_from = request.referrer or ""
+    back = came_from if request.method == "POST" and came_from.startswith(request.host_url) else ""
+    values = {"title": title, "told": told, "remedy": remedy, "status": status, "back": back}
+    body = render_template("error.html", user=who_if_known(), **values)
     return current_app.extensions["secured"](make_response(body, status))

@@ -115,6 +115,17 @@ def test_a_credential_that_may_not_manage_lists_is_not_kept(
     assert parts.connection(drafted.id).cm_credential is None
 
 
+def test_whose_account_it_is_may_stay_unknown_and_a_run_asks_again_where_nobody_answered(
+    parts: Parts, drafted: Connection, cm: Remote
+) -> None:
+    cm.faults(only_paths="primarycontact", code=60)
+    setup.give_key(parts, drafted, "sandbox")
+    assert parts.connection(drafted.id).cm_account == ""
+    cm.faults(only_paths="primarycontact", status=500)
+    setup.give_key(parts, drafted, "sandbox")
+    assert parts.connection(drafted.id).cm_account is None
+
+
 def test_what_is_left_out_and_who_is_on_the_list_changes_what_would_happen(
     parts: Parts, relay: Relay, ehq: SimulatedEhq, keyed: Connection
 ) -> None:

@@ -7,8 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from rq import Worker
+from rq.serializers import JSONSerializer
 
-from relay.store import connections
+from relay.queue import Queue
+from relay.store import connections, days
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync.parts import Parts
@@ -88,3 +91,26 @@ def test_a_card_sees_who_waits_and_the_runs(relay: Relay, parts: Parts, synced: 
     with parts.database.write() as tx:
         connections.change(tx, synced.id, held_until=time.time() + 60, problem=TROUBLE)
     assert look(parts, parts.connection(synced.id)).standing.word == "Held"
+
+
+def test_where_something_is_late_it_is_told_which_process_is_missing(parts: Parts, synced: Connection) -> None:
+    with parts.database.write() as tx:
+        connections.change(tx, synced.id, next_run_at=time.time() - 90)
+
+    def said() -> tuple[str, str]:
+        now = look(parts, parts.connection(synced.id)).standing
+        return now.word, now.sentence
+
+    assert said() == ("Needs you", "Nothing moves: no worker runs. Nothing is lost.")
+    worker = Worker(list(parts.queue.queues.values()), connection=parts.queue.redis, serializer=JSONSerializer)
+    worker.register_birth()
+    assert said() == ("Needs you", "Nothing moves: the clock stands still. Nothing is lost.")
+    with parts.database.write() as tx:
+        days.beat(tx, "clock", time.time())
+    assert said()[0] == "On"
+    away = replace(parts, queue=Queue("redis://127.0.0.1:9"))
+    assert look(away, parts.connection(synced.id)).standing.sentence.startswith("Nothing moves: the queue does not")
+
+
+def test_nobody_asks_for_processes_where_nothing_is_late(parts: Parts, synced: Connection) -> None:
+    assert look(parts, parts.connection(synced.id)).standing.word == "On"

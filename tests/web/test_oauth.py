@@ -53,6 +53,7 @@ def test_consent_connects_creates_the_list_and_the_first_run_fills_it(
     assert (entry.what, entry.user_id, entry.detail) == ("connected Campaign Monitor", None, {"how": "OAuth, by link"})
     connection = parts.connection(unconnected.id)
     assert (connection.state, connection.cm_list_name) == ("on", "Residents")
+    assert connection.cm_account == "clerk@example.com"
     assert relay.reconcile(connection).state == "completed"
     assert cm.active("Residents")
 

@@ -177,6 +177,16 @@ def test_without_a_csrf_token_nothing_is_done(parts: Parts, operator: Visitor, r
     assert parts.connection(read.id) == read
 
 
+def test_a_form_that_is_out_of_date_leads_back_to_its_page_and_nowhere_else(
+    operator: Visitor, read: Connection
+) -> None:
+    def shown(came_from: str) -> str:
+        return operator.client.post(f"/c/{read.id}/setup/list", headers={"Referer": came_from}).text
+
+    assert f'href="http://localhost/c/{read.id}/setup/list"' in shown(f"http://localhost/c/{read.id}/setup/list")
+    assert "elsewhere" not in shown("http://localhost.elsewhere.example/")
+
+
 def test_a_connection_that_is_on_has_no_set_up_any_more(operator: Visitor, connection: Connection) -> None:
     assert where(operator.get(f"/c/{connection.id}/setup")) == f"/c/{connection.id}/runs"
     assert where(operator.post(f"/c/{connection.id}/setup/abandon")) == f"/c/{connection.id}/runs"
