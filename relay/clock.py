@@ -13,7 +13,8 @@ from relay.errors import RelayError
 from relay.store import audit, connections, days, deliveries, exports, members, removals, runs
 from relay.store.connections import Connection
 from relay.store.database import Unavailable
-from relay.sync import problems, work
+from relay.sync import work
+from relay.sync.health import problems
 from relay.sync.parts import Parts
 
 TICK_S, BEAT_S = 2.0, 10.0

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import structlog
 
 from relay.store.database import Unavailable
-from relay.sync import members, work
+from relay.sync import work
+from relay.sync.intake import members
 from relay.sync.parts import Parts
 
 log = structlog.get_logger()

@@ -33,8 +33,11 @@ from relay.store.connections import Connection
 from relay.store.database import Database
 from relay.store.runs import Run
 from relay.store.users import User
-from relay.sync import connect, explain, status, work
+from relay.sync import work
+from relay.sync.connections import connect
+from relay.sync.health import status
 from relay.sync.parts import Parts
+from relay.sync.people import explain
 from relay.wiring import wire
 from sandbox.campaign_monitor import Account
 from sandbox.ehq import Site

@@ -14,7 +14,7 @@ REGISTER: dict[str, Any] = {"action": "register", "confirmed": True}
 def fill(parts: Any, ehq: str) -> Places:
     """Where everything is, by the names that scenes.py uses. `ehq`: a simulator's address."""
     from relay.store import connections, deliveries
-    from relay.sync import connect, lists
+    from relay.sync.connections import connect, lists
 
     def join(name: str, key: str | None) -> dict[str, Any]:
         wish = lists.Wish(name, ehq, {"token": "sandbox"}, key, None, f"{name} newsletter", None)
@@ -58,7 +58,7 @@ def fill(parts: Any, ehq: str) -> Places:
 def half_way(parts: Any, ehq: str) -> str:
     """A set-up that came to its last step, and whose access sees several clients."""
     from relay.domain.rules import fingerprint
-    from relay.sync import setup
+    from relay.sync.connections import setup
 
     def now() -> Any:
         return parts.connection(made.id)
@@ -115,7 +115,7 @@ def asked_for(parts: Any, connection: str) -> Places:
     """Somebody erased, somebody synced, somebody being synced, and somebody who is not on the list."""
     from relay.store import asked as wishes
     from relay.store import found, runs
-    from relay.sync import asked, erase
+    from relay.sync.people import asked, erase
 
     with parts.database.read() as tx:
         (erased, synced, syncing), _ = found.people(tx, connection, which="on", limit=3)
@@ -131,7 +131,7 @@ def asked_for(parts: Any, connection: str) -> Places:
 
 
 def refused(parts: Any, connection: str) -> Places:
-    from relay.sync import explain
+    from relay.sync.people import explain
 
     found = explain.people(parts, parts.connection(connection), "x@")
     return {"refused": found[0]["id"]} if found else {}

@@ -12,7 +12,7 @@ import orjson
 from relay.cli import commands, decisions, exporting, noted, people, problems, runs, structure, trying, users
 from relay.cli.show import show
 from relay.errors import Invalid, NeedsPerson, RelayError
-from relay.sync import drift
+from relay.sync.runs import drift
 from relay.wiring import wire
 
 Parser = argparse.ArgumentParser

@@ -16,12 +16,14 @@ from relay.store import connections, runs
 from relay.store import deliveries as arrivals
 from relay.store import migrate as schema
 from relay.store.chosen import Filter
-from relay.sync import check as checks
-from relay.sync import connect, credentials, lists, progress, work
-from relay.sync import probe as probing
-from relay.sync import replay as replays
-from relay.sync import status as reports
+from relay.sync import work
+from relay.sync.connections import check as checks
+from relay.sync.connections import connect, credentials, lists
+from relay.sync.connections import probe as probing
+from relay.sync.health import status as reports
+from relay.sync.intake import replay as replays
 from relay.sync.parts import Parts
+from relay.sync.runs import progress
 
 Answer = tuple[Any, int]
 Options = argparse.Namespace

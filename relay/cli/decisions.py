@@ -5,9 +5,9 @@ import sys
 import time
 from typing import Any
 
-from relay.sync import brake as brakes
-from relay.sync import undo as undoing
 from relay.sync.parts import Parts
+from relay.sync.runs import brake as brakes
+from relay.sync.runs import undo as undoing
 
 LOOK_S = 1.0
 NEEDS_A_PERSON = 3

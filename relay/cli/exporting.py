@@ -12,9 +12,10 @@ from relay.cli import commands
 from relay.cli.commands import Answer, Options
 from relay.cli.watch import watch
 from relay.errors import Invalid
-from relay.sync import exports, status
+from relay.sync.exports import exports
+from relay.sync.exports.uploads import Kind, Manifest, Upload, read_manifest
+from relay.sync.health import status
 from relay.sync.parts import Parts
-from relay.sync.uploads import Kind, Manifest, Upload, read_manifest
 
 
 def parsers(command: Any, sub: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

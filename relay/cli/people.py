@@ -7,9 +7,9 @@ from typing import Any
 
 from relay.store import audit, participants
 from relay.store.connections import Connection
-from relay.sync import asked, explain
-from relay.sync import erase as erasing
 from relay.sync.parts import Parts
+from relay.sync.people import asked, explain
+from relay.sync.people import erase as erasing
 
 Answer = tuple[Any, int]
 Options = argparse.Namespace

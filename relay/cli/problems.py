@@ -3,9 +3,9 @@
 import argparse
 from typing import Any
 
-from relay.sync import problems
+from relay.sync.health import problems
+from relay.sync.health.problems import Problem
 from relay.sync.parts import Parts
-from relay.sync.problems import Problem
 
 Answer = tuple[Any, int]
 SHOWN = ("state", "title", "remedy", "affected", "unit", "first_seen", "last_seen", "acknowledged_by")

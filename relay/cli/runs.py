@@ -4,9 +4,9 @@ import argparse
 from typing import Any
 
 from relay.store import runs
-from relay.sync import drift
-from relay.sync import status as reports
+from relay.sync.health import status as reports
 from relay.sync.parts import Parts
+from relay.sync.runs import drift
 
 SHOWN = ("ehq_read", "cm_read", "joins", "changes", "leaves", "opted_out", "left_alone", "not_kept", "braked")
 

@@ -3,8 +3,8 @@
 import argparse
 from typing import Any
 
-from relay.sync import form, groups
 from relay.sync.parts import Parts
+from relay.sync.structure import form, groups
 
 
 def fields(parts: Parts, options: argparse.Namespace) -> tuple[Any, int]:

@@ -11,7 +11,7 @@ import orjson
 from relay.cli.commands import Answer, Options
 from relay.errors import Invalid
 from relay.store import audit
-from relay.sync import trial
+from relay.sync.connections import trial
 from relay.sync.parts import Parts
 
 

@@ -10,7 +10,7 @@ from relay.errors import RelayError
 from relay.store import runs
 from relay.store.runs import Run
 from relay.sync.parts import Parts
-from relay.sync.progress import NOBODY_S, SHARE, WORDS
+from relay.sync.runs.progress import NOBODY_S, SHARE, WORDS
 
 LOOK_S = 0.3
 

@@ -1,7 +1,7 @@
 """The participant export that any EHQ administrator can make: what its rows say of people (EHQ contract §3.5, §5.8).
 
 It has no ids and no groups. `Row.login` and `Row.joined` tell a changed address from a new person; who that is among
-those whom we know is asked of the database, in `relay/sync/exports.py`.
+those whom we know is asked of the database, in `relay/sync/exports/exports.py`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

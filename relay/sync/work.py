@@ -13,13 +13,13 @@ from relay.store.connections import Connection
 from relay.store.database import Unavailable
 from relay.store.leases import Lease, Lost, claim
 from relay.store.runs import Run
-from relay.sync import brake, drift
-from relay.sync.apply import apply_waiting
-from relay.sync.exported import ExportStep
+from relay.sync.exports.exported import ExportStep
+from relay.sync.intake.apply import apply_waiting
 from relay.sync.parts import Parts
-from relay.sync.reconcile import Step
-from relay.sync.start import start_run
-from relay.sync.visits import Busy, failed, list_claim, open_lanes, visit, waits
+from relay.sync.runs import brake, drift
+from relay.sync.runs.reconcile import Step
+from relay.sync.runs.start import start_run
+from relay.sync.upsert.visits import Busy, failed, list_claim, open_lanes, visit, waits
 
 GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""

@@ -7,8 +7,8 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_bootstrap import Bootstrap5
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from relay.sync.intake.receive import Receiver
 from relay.sync.parts import Parts
-from relay.sync.receive import Receiver
 from relay.web import (
     access,
     account,

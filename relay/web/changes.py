@@ -9,10 +9,10 @@ from werkzeug.wrappers import Response
 from relay.domain.rules import fingerprint, read_rules
 from relay.errors import Invalid
 from relay.store.connections import Connection
-from relay.sync import connect
-from relay.sync.connect import Stale
-from relay.sync.effect import effect
-from relay.sync.start import start_run
+from relay.sync.connections import connect
+from relay.sync.connections.connect import Stale
+from relay.sync.connections.effect import effect
+from relay.sync.runs.start import start_run
 from relay.web.access import noted, parts
 
 PEOPLE = ("audience", "fields_left_out", "time_zone")

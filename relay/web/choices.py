@@ -9,9 +9,9 @@ from relay.domain.sensitive import sensitive
 from relay.errors import Invalid, RelayError
 from relay.store import deliveries, structure
 from relay.store.connections import Connection
-from relay.sync import connect, hook, setup
-from relay.sync.progress import progress
-from relay.sync.setup import Draft
+from relay.sync.connections import connect, hook, setup
+from relay.sync.connections.setup import Draft
+from relay.sync.runs.progress import progress
 from relay.web.access import needs, noted, parts
 from relay.web.steps import Answer, on, show, step
 

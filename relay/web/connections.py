@@ -3,7 +3,7 @@
 from flask import Blueprint, render_template
 
 from relay.store import connections
-from relay.sync.standing import look
+from relay.sync.health.standing import look
 from relay.web.access import needs, parts
 
 blueprint = Blueprint("connections", __name__, static_folder="static", static_url_path="/static")

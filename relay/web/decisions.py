@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from relay.errors import RelayError
 from relay.store.connections import Connection
-from relay.sync import brake, undo
+from relay.sync.runs import brake, undo
 from relay.web.access import needs, noted, parts
 from relay.web.runs import run_of
 from relay.web.words import plural

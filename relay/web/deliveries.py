@@ -13,8 +13,8 @@ from relay.store.chosen import NOTHING, Filter
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
 from relay.store.person import Person
-from relay.sync import replay as replays
-from relay.sync.masked import masked
+from relay.sync.intake import replay as replays
+from relay.sync.intake.masked import masked
 from relay.web.access import me, needs, noted, parts
 from relay.web.people import LOOKED, REVEALED_S
 

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 from relay.store import connections, days, migrate
 from relay.store.database import Unavailable
-from relay.sync import status
+from relay.sync.health import status
 from relay.sync.parts import Parts
 
 blueprint = Blueprint("health", __name__)

@@ -13,8 +13,9 @@ from relay.store import exports as stored
 from relay.store import runs, structure
 from relay.store.connections import Connection
 from relay.store.exports import Export
-from relay.sync import exports, progress
-from relay.sync.uploads import Kind, Manifest, Upload
+from relay.sync.exports import exports
+from relay.sync.exports.uploads import Kind, Manifest, Upload
+from relay.sync.runs import progress
 from relay.web.access import needs, noted, parts, takes
 
 blueprint = Blueprint("importing", __name__)

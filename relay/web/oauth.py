@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from relay.errors import RelayError
 from relay.store.connections import Connection
-from relay.sync import credentials, setup
+from relay.sync.connections import credentials, setup
 from relay.sync.parts import Parts
 from relay.web import access
 from relay.web.access import needs, noted, public

@@ -13,7 +13,7 @@ from relay.errors import Invalid, RelayError
 from relay.store import deliveries, participants
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
-from relay.sync import connect, trial
+from relay.sync.connections import connect, trial
 from relay.web.access import needs, noted, parts
 from relay.web.words import mask, mask_email
 

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from relay.store.connections import Connection
-from relay.sync.overview import overview
+from relay.sync.health.overview import overview
 from relay.web.access import needs, parts
 
 blueprint = Blueprint("overview", __name__)

@@ -10,8 +10,8 @@ from relay.errors import Invalid
 from relay.store import found, participants
 from relay.store.connections import Connection
 from relay.store.person import Person
-from relay.sync import asked, explain, story
-from relay.sync import erase as erasing
+from relay.sync.people import asked, explain, story
+from relay.sync.people import erase as erasing
 from relay.sync.picture import Picture
 from relay.web.access import me, needs, noted, parts
 

@@ -5,8 +5,8 @@ from werkzeug.wrappers import Response
 
 from relay.errors import RelayError
 from relay.store.connections import Connection
-from relay.sync import problems
-from relay.sync.problems import Problem
+from relay.sync.health import problems
+from relay.sync.health.problems import Problem
 from relay.web.access import me, needs, noted, parts
 from relay.web.words import plural
 

@@ -12,7 +12,8 @@ from relay.store import receipts, runs
 from relay.store.connections import Connection
 from relay.store.receipts import Touched
 from relay.store.runs import Run
-from relay.sync import brake, progress, work
+from relay.sync import work
+from relay.sync.runs import brake, progress
 from relay.web.access import asked, needs, noted, parts
 from relay.web.csvs import csv_lines
 

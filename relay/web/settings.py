@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from relay.errors import Invalid, RelayError
 from relay.store import connections
 from relay.store.connections import Connection
-from relay.sync import connect, credentials, setup
+from relay.sync.connections import connect, credentials, setup
 from relay.web.access import needs, noted, parts
 from relay.web.changes import Answer, change, number, seen
 

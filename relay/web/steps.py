@@ -9,8 +9,8 @@ from werkzeug.wrappers import Response
 
 from relay.errors import NeedsPerson, RelayError
 from relay.store.connections import Connection
-from relay.sync import setup
-from relay.sync.setup import STEPS, Draft
+from relay.sync.connections import setup
+from relay.sync.connections.setup import STEPS, Draft
 from relay.web.access import needs, parts
 
 Answer = str | Response | tuple[str, int]

@@ -10,9 +10,10 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from relay.errors import Invalid, RelayError
 from relay.store.database import Unavailable
-from relay.sync import hints, hooks
+from relay.sync.connections import hooks
+from relay.sync.intake import hints
+from relay.sync.intake.receive import NotGenuine, Receiver, UnknownConnection
 from relay.sync.parts import Parts
-from relay.sync.receive import NotGenuine, Receiver, UnknownConnection
 from relay.web.access import place
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")

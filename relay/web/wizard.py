@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 
 from relay.errors import Invalid, RelayError
-from relay.sync import connect, setup
-from relay.sync.setup import Draft
-from relay.sync.standing import look
+from relay.sync.connections import connect, setup
+from relay.sync.connections.setup import Draft
+from relay.sync.health.standing import look
 from relay.web.access import me, needs, noted, parts
 from relay.web.oauth import has_app
 from relay.web.steps import TITLES, Answer, on, show, step

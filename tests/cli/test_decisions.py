@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.sync import connect
+from relay.sync.connections import connect
 from tests.cli.conftest import Terminal
 from tests.conftest import Live
 from tests.sync.test_absence import vanish

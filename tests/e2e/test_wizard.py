@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from relay.settings import Settings
 from relay.store.connections import Connection
-from relay.sync import setup
+from relay.sync.connections import setup
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.conftest import KEY, Relay, SimulatedCampaignMonitor, SimulatedEhq, session_of, user_of

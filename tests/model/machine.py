@@ -8,7 +8,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from relay.sync import connect, credentials
+from relay.sync.connections import connect, credentials
 from tests.model.oracle import Oracle
 from tests.model.world import World
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import get_state_machine_test
 
-from relay.sync import comparing
+from relay.sync.runs import comparing
 from tests.model import machine
 from tests.model.machine import Histories
 

@@ -24,7 +24,10 @@ import sandbox.ehq
 from relay.settings import read_settings
 from relay.store import migrate, runs
 from relay.store.runs import Run
-from relay.sync import brake, connect, status, undo, work
+from relay.sync import work
+from relay.sync.connections import connect
+from relay.sync.health import status
+from relay.sync.runs import brake, undo
 from relay.web import create_app
 from relay.wiring import wire
 from sandbox.campaign_monitor.account import Account, List, Subscriber

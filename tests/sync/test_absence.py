@@ -9,8 +9,9 @@ import pytest
 from relay.store import deliveries, runs
 from relay.store.leases import Lost
 from relay.store.runs import Run
-from relay.sync import connect, work
-from relay.sync.reconcile import Step
+from relay.sync import work
+from relay.sync.connections import connect
+from relay.sync.runs.reconcile import Step
 from tests.conftest import Live
 
 

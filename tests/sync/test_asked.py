@@ -13,8 +13,8 @@ from relay.domain.merge import Known
 from relay.errors import Invalid
 from relay.store import connections, participants, tables
 from relay.store.person import Person
-from relay.sync import asked, explain, story
-from relay.sync import erase as erasing
+from relay.sync.people import asked, explain, story
+from relay.sync.people import erase as erasing
 from tests.conftest import Live
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from relay.errors import RelayError
-from relay.sync import brake, connect, undo
+from relay.sync.connections import connect
+from relay.sync.runs import brake, undo
 from tests.conftest import Live
 from tests.sync.test_absence import vanish
 

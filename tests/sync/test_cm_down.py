@@ -9,7 +9,7 @@ import pytest
 
 from relay import clock
 from relay.store import connections, participants
-from relay.sync import credentials
+from relay.sync.connections import credentials
 from tests.conftest import Live
 
 

@@ -12,7 +12,7 @@ from relay.domain.rules import Rules
 from relay.domain.schedule import day
 from relay.store import days, deliveries, runs
 from relay.store.runs import Run
-from relay.sync.silence import judge
+from relay.sync.health.silence import judge
 from tests.conftest import Live
 
 

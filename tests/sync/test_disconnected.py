@@ -10,8 +10,10 @@ import pytest
 import requests
 
 from relay.store import participants, removals
-from relay.sync import connect, erase, exports
-from relay.sync.uploads import Manifest, Upload
+from relay.sync.connections import connect
+from relay.sync.exports import exports
+from relay.sync.exports.uploads import Manifest, Upload
+from relay.sync.people import erase
 from tests.conftest import Live
 
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from relay.store import participants
 from relay.store.tables import deliveries
-from relay.sync import connect, drift
+from relay.sync.connections import connect
+from relay.sync.runs import drift
 from tests.conftest import Live
 
 

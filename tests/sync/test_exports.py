@@ -21,9 +21,12 @@ from relay.store import exports as store
 from relay.store import participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import connect, credentials, erase, exports, uploads, work
-from relay.sync.exported import ExportStep
-from relay.sync.uploads import Manifest, Upload
+from relay.sync import work
+from relay.sync.connections import connect, credentials
+from relay.sync.exports import exports, uploads
+from relay.sync.exports.exported import ExportStep
+from relay.sync.exports.uploads import Manifest, Upload
+from relay.sync.people import erase
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 Rows = list[dict[str, str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.sync import groups
+from relay.sync.structure import groups
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 POSTCODE = "What is your postcode?"

@@ -7,7 +7,9 @@ import pytest
 from relay.store import runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import comparing, work, write
+from relay.sync import work
+from relay.sync.runs import comparing
+from relay.sync.upsert import write
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 

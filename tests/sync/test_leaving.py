@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from relay.store import connections, participants
-from relay.sync import apply, connect, visits, work, write
+from relay.sync import work
+from relay.sync.connections import connect
+from relay.sync.intake import apply
+from relay.sync.upsert import visits, write
 from tests.conftest import Live
 
 

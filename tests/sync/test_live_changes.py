@@ -153,7 +153,7 @@ def test_events_lost_to_disorder_and_repetition_end_right(live: Live) -> None:
 
 
 def test_a_paused_connection_lets_people_leave_and_nothing_else(live: Live) -> None:
-    from relay.sync import connect, credentials
+    from relay.sync.connections import connect, credentials
 
     (gone, gone_email), (_, stays) = live.ehq.someone(0), live.ehq.someone(1)
     connect.pause(live.relay.parts, live.connection)

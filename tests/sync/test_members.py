@@ -10,7 +10,8 @@ import pytest
 from relay import clock
 from relay.store import connections, members, runs, structure
 from relay.store.runs import Run
-from relay.sync import connect, credentials, work
+from relay.sync import work
+from relay.sync.connections import connect, credentials
 from relay.wiring import logs
 from tests.conftest import Live
 from tests.sync.test_absence import begin_to_read, go_on

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay.errors import NeedsPerson
-from relay.sync import connect
+from relay.sync.connections import connect
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 

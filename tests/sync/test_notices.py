@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.sync import connect
+from relay.sync.connections import connect
 from tests.conftest import Live
 
 POSTCODE = "What is your postcode?"
@@ -146,7 +146,7 @@ def test_a_webhook_that_does_not_arrive_is_told_and_stops_nothing(live: Live) ->
 
 
 def test_thousands_told_of_at_once_are_read_by_pages(told: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    from relay.sync import hints
+    from relay.sync.intake import hints
 
     monkeypatch.setattr(hints, "CROWD", 5)
     people = [told.ehq.someone(n)[1] for n in range(12)]

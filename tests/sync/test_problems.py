@@ -6,8 +6,8 @@ import pytest
 
 from relay.errors import RelayError
 from relay.store import connections
-from relay.sync import problems
-from relay.sync.problems import Problem
+from relay.sync.health import problems
+from relay.sync.health.problems import Problem
 from tests.conftest import Live
 
 A_BOOK = "lost:answer:17"

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from relay.store import participants
-from relay.sync import connect
+from relay.sync.connections import connect
 from tests.conftest import Live
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relay.store.chosen import Filter
-from relay.sync import replay
+from relay.sync.intake import replay
 from tests.conftest import Live
 
 

@@ -9,8 +9,10 @@ from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import connect, hook, progress, setup, work
+from relay.sync import work
+from relay.sync.connections import connect, hook, setup
 from relay.sync.parts import Parts
+from relay.sync.runs import progress
 from tests.conftest import Relay, Remote, SimulatedCampaignMonitor, SimulatedEhq
 
 

@@ -14,8 +14,8 @@ from relay.queue import Queue
 from relay.store import connections, days
 from relay.store.connections import Connection
 from relay.store.runs import Run
+from relay.sync.health.standing import Look, Waiting, look, standing
 from relay.sync.parts import Parts
-from relay.sync.standing import Look, Waiting, look, standing
 from tests.conftest import Relay
 
 NOW = 1795530496.0

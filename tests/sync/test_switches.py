@@ -8,7 +8,7 @@ import pytest
 
 from relay.store import connections
 from relay.store.connections import Connection
-from relay.sync import probe
+from relay.sync.connections import probe
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor
 
 PAIRS = [  # every two answers meet; a third switch, the rotation of refresh tokens, has a test of its own

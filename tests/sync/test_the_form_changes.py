@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from relay.sync import connect, form
+from relay.sync.connections import connect
+from relay.sync.structure import form
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 POSTCODE = "What is your postcode?"
@@ -179,7 +180,7 @@ def test_an_emptied_answer_is_emptied_in_campaign_monitor(live: Live) -> None:
 
 
 def test_too_many_options_are_skipped_visibly_and_delay_nobody(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relay.sync.fields.MOST_OPTIONS", 5)
+    monkeypatch.setattr("relay.sync.structure.fields.MOST_OPTIONS", 5)
     (one, email), (two, other) = live.ehq.someone(), live.ehq.someone(1)
     live.happens("answer", id=one, question=13, value="A fifth")
     live.happens("answer", id=two, question=13, value="A sixth")
@@ -188,7 +189,7 @@ def test_too_many_options_are_skipped_visibly_and_delay_nobody(live: Live, monke
     assert "Gender" in live.relay.status(live.connection)["field_problems"]
     run = live.run()
     assert (run.state, run.counts.get("to_write", 0), run.counts["values_skipped"]) == ("completed", 0, 1)
-    monkeypatch.setattr("relay.sync.fields.MOST_OPTIONS", 100)
+    monkeypatch.setattr("relay.sync.structure.fields.MOST_OPTIONS", 100)
     live.run()
     assert holds(live, other, "Gender") == "A sixth"
     assert live.relay.status(live.connection)["field_problems"] == {}

@@ -11,7 +11,7 @@ import pytest
 from relay.ehq.signature import profile, sign
 from relay.errors import Invalid, RelayError
 from relay.store.connections import Connection
-from relay.sync import connect, trial
+from relay.sync.connections import connect, trial
 from tests.conftest import Relay, SimulatedEhq
 
 EVENT: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relay.sync import connect
+from relay.sync.connections import connect
 from tests.conftest import Live
 
 

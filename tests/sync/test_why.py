@@ -14,8 +14,8 @@ from relay.domain.merge import Known
 from relay.domain.rules import WHY_NOT
 from relay.store.connections import Connection
 from relay.store.person import Person, stranger
+from relay.sync.people.why import spell, summary
 from relay.sync.picture import Verdict
-from relay.sync.why import spell, summary
 
 WANTED = Wanted("a@example.org", None, {"role": "participant"})
 ON = Held("a@example.org", "Active", None, {"role": "participant"})

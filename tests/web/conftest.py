@@ -17,7 +17,7 @@ from relay.ehq.signature import profile, sign
 from relay.store import connections, deliveries
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
-from relay.sync.connect import new_secret
+from relay.sync.connections.connect import new_secret
 from relay.sync.parts import Parts
 from relay.web import create_app, webhooks
 from tests.conftest import Relay

@@ -10,7 +10,7 @@ import pytest
 from relay.store import audit, chosen, connections, participants
 from relay.store import deliveries as stored
 from relay.store.chosen import Filter
-from relay.sync.masked import masked
+from relay.sync.intake.masked import masked
 from relay.web import deliveries
 from tests.conftest import Relay, Visitor
 from tests.web.conftest import Sender, registered

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from relay.store import audit
 from relay.store.connections import Connection
-from relay.sync import credentials, probe
+from relay.sync.connections import credentials, probe
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq

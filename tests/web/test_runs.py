@@ -120,7 +120,7 @@ def test_no_cell_is_a_formula(cell: str) -> None:
 def test_the_brakes_question_is_asked_and_answered(
     parts: Parts, visit: Visit, relay: Relay, synced: Connection, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
 ) -> None:
-    from relay.sync import connect
+    from relay.sync.connections import connect
 
     connect.configure(parts, synced, {"brake": {"people": 0, "percent": 0}})
     gone, _ = ehq.someone()

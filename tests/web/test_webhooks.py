@@ -21,9 +21,9 @@ from werkzeug.test import TestResponse
 from relay.queue import Queue
 from relay.store.arrivals import Arrivals
 from relay.store.database import Database
-from relay.sync import connect
+from relay.sync.connections import connect
+from relay.sync.intake.receive import APART_S, FRESH_S
 from relay.sync.parts import Parts
-from relay.sync.receive import APART_S, FRESH_S
 from relay.web import create_app
 from sandbox.server import Server
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq

@@ -13,7 +13,7 @@ from relay.errors import NeedsPerson
 from relay.store import audit, connections
 from relay.store.connections import Connection
 from relay.store.leases import claim
-from relay.sync import connect, hook, setup
+from relay.sync.connections import connect, hook, setup
 from relay.sync.parts import Parts
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
 

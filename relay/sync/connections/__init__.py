@@ -1,0 +1,1 @@
+"""Setting a connection up, trying it, and changing it later."""

@@ -1,0 +1,193 @@
+"""Sets a connection up, checking each step by asking the real system, and changes it later."""
+
+import base64
+import re
+import secrets as random
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from relay.domain.rules import Rules, fingerprint, read_rules
+from relay.domain.schedule import next_run
+from relay.ehq.calls import site_address
+from relay.ehq.dialect import dialect
+from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
+from relay.store import connections, removals, runs
+from relay.store.connections import Connection
+from relay.store.leases import claim
+from relay.sync.connections import credentials, hooks
+from relay.sync.connections.lists import Wish, choose_list
+from relay.sync.exports.exports import last_read
+from relay.sync.parts import Parts
+
+GRACE_S = 86400.0
+"""How long a replaced webhook secret stays valid, so that EHQ can be given the new one without a gap."""
+
+
+def add(parts: Parts, wish: Wish) -> dict[str, Any]:
+    """{"connection", "webhook_url", "webhook_secret", "list_id", "ehq": what was found there}
+
+    :raise RelayError: saying which of address, credential, client or list is wrong; then nothing was kept.
+    """
+    secret = new_secret()
+    draft = drafted(parts, wish.name, wish.ehq_url, wish.ehq_credential, [{"secret": secret}], reads=wish.reads)
+    draft = replace(
+        draft,
+        cm_credential=parts.vault.lock({"api_key": wish.cm_api_key}) if wish.cm_api_key else None,
+        cm_client_id=wish.cm_client_id,
+    )
+    found = last_read(draft) if draft.reads == "export" else parts.ehq(draft).check()
+    if wish.cm_api_key:
+        draft = choose_list(parts, draft, wish)
+    else:
+        draft = replace(draft, cm_list_id=wish.list_id, cm_list_name=wish.list_name)
+    keep(parts, draft)
+    return {
+        "connection": draft.id,
+        "webhook_url": webhook_url(parts, draft.id),
+        "webhook_secret": secret,
+        "list_id": draft.cm_list_id,
+        "state": draft.state,
+        "ehq": found,
+        "authorize_url": None if wish.cm_api_key else credentials.authorize_url(parts, draft.id),
+    }
+
+
+def drafted(
+    parts: Parts,
+    name: str,
+    ehq_url: str,
+    ehq_credential: Mapping[str, str],
+    secrets: Sequence[Mapping[str, Any]],
+    reads: str = "api",
+) -> Connection:
+    """A connection to be, in state "setup", not stored yet. One that reads exports needs no address.
+
+    :raise Invalid: without a name or an address.
+    """
+    name, ehq_url = " ".join(name.split()), ehq_url.strip()
+    if not name or not name.isprintable() or not (ehq_url or reads == "export"):
+        raise Invalid(
+            "A connection needs a name, and the address of the EHQ site.",
+            remedy="For example --name Bayside --ehq-url https://haveyoursay.example.gov.au",
+            code="address",
+        )
+    ehq_url = site_address(ehq_url) if ehq_url else ""
+    now = time.time()
+    connection_id = f"{slug(name)}-{random.token_hex(3)}"
+    return Connection(
+        id=connection_id,
+        name=name[:200],
+        created_at=now,
+        ehq_url=ehq_url,
+        ehq_credential=parts.vault.lock(dict(ehq_credential)),
+        cm_credential=None,
+        cm_token_expires_at=None,
+        cm_client_id=None,
+        cm_list_id=None,
+        cm_list_name=None,
+        webhook_secrets=parts.vault.lock(list(secrets)),
+        rules=Rules(),
+        state="setup",
+        problem=None,
+        held_until=None,
+        held_times=0,
+        segments_due=False,
+        remap_due=False,
+        next_run_at=next_run(connection_id, Rules(), now),
+        reads=reads,
+    )
+
+
+def keep(parts: Parts, draft: Connection) -> None:
+    with parts.database.write() as tx:
+        values = {name: getattr(draft, name) for name in draft.__slots__}
+        connections.add(tx, **{**values, "rules": draft.rules.model_dump(mode="json")})
+
+
+class Stale(RelayError):
+    """Two people changed the same settings; the second changed nothing."""
+
+
+def configure(parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None) -> Rules:
+    """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves.
+
+    :raise Stale: when they are no longer those whose fingerprint is `known`; then nothing was changed.
+    """
+    rules = read_rules(document)
+    dialect(rules.overrides or None)
+    with parts.database.write() as tx:
+        now = connections.find(tx, connection.id, lock=True)
+        if known is not None and (now is None or fingerprint(now.rules) != known):
+            raise Stale(
+                "Somebody else changed these settings in the meantime.",
+                remedy="Nothing was changed by you. Look at them as they are now, and decide again.",
+            )
+        connections.change(
+            tx,
+            connection.id,
+            rules=rules.model_dump(mode="json"),
+            remap_due=True,
+            next_run_at=next_run(connection.id, rules, time.time()),
+        )
+    return rules
+
+
+def pause(parts: Parts, connection: Connection) -> None:
+    """Deliveries are still taken in and leavers still leave; everyone else waits."""
+    with parts.database.write() as tx:
+        connections.change(tx, connection.id, state="paused")
+
+
+def rotate_secret(parts: Parts, connection: Connection) -> dict[str, Any]:
+    """A new webhook secret; those before it stay valid for a day."""
+    until, secret = time.time() + GRACE_S, new_secret()
+    with parts.database.write() as tx:
+        now = connections.find(tx, connection.id, lock=True) or connection  # two who click at once lose no secret
+        stored = parts.vault.unlock(now.webhook_secrets)
+        old = [item for item in stored if (item.get("until") or until) > time.time()]
+        kept = [{"secret": item["secret"], "until": min(item.get("until") or until, until)} for item in old]
+        connections.change(tx, connection.id, webhook_secrets=parts.vault.lock([{"secret": secret}, *kept]))
+    return {"connection": connection.id, "webhook_secret": secret, "old_secrets_valid_until": until}
+
+
+def remove(parts: Parts, connection: Connection) -> dict[str, Any]:
+    """Forgets the connection and everyone in it, but for whom we removed from its list: should it be connected again,
+    they may come back. The list in Campaign Monitor stays as it is, but for its webhook."""
+    webhook = hooks.remove(parts, connection)
+    with parts.database.write() as tx:
+        if connection.cm_list_id:
+            removals.keep(tx, connection.id, connection.cm_list_id, parts.vault.mark)
+        runs.remove_connection(tx, connection.id)
+    return {
+        "connection": connection.id,
+        "removed": True,
+        "list_id": connection.cm_list_id,
+        "campaign_monitor_webhook": webhook,
+    }
+
+
+def abandon(parts: Parts, connection: Connection) -> None:
+    """Removes a draft. :raise RetryLater: while somebody switches it on. · NeedsPerson: when it is none any more."""
+    with claim(parts.database, f"setup:{connection.id}") as lease:
+        if lease is None:
+            raise RetryLater("This is being switched on just now.", remedy="Look again in a moment.", code="busy")
+        now = parts.connection(connection.id)
+        if now.state != "setup":
+            raise NeedsPerson("This was switched on meanwhile.", remedy="Disconnect it in its settings.", code="on")
+        remove(parts, now)
+
+
+def webhook_url(parts: Parts, connection_id: str) -> str:
+    return f"{parts.settings.relay_base_url}/webhooks/ehq/{connection_id}"
+
+
+def new_secret() -> str:
+    return "whsec_" + base64.b64encode(random.token_bytes(32)).decode()
+
+
+def slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].strip("-") or "site"

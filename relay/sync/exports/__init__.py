@@ -1,0 +1,1 @@
+"""Sites that are read by the CSV exports of an administrator."""

@@ -1,0 +1,1 @@
+"""How a connection is doing, and what stands in the way."""

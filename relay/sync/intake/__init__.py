@@ -1,0 +1,1 @@
+"""Deliveries, from the door to what EHQ last said of people."""

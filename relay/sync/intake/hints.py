@@ -1,0 +1,164 @@
+"""What CM tells by its webhook is a hint: the person is read there again. What only echoes our writes is dropped."""
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from relay.campaign_monitor import hooks as wire
+from relay.campaign_monitor.client import CampaignMonitor
+from relay.campaign_monitor.shapes import Subscriber
+from relay.domain.decide import Record, opted_out
+from relay.domain.mapping import Held, Wanted, alike, differences
+from relay.errors import Refused
+from relay.store import hints, participants, runs
+from relay.store.connections import Connection
+from relay.store.hints import Seen
+from relay.store.leases import Lease
+from relay.store.person import Person
+from relay.sync.intake.apply import compare
+from relay.sync.intake.receive import UnknownConnection
+from relay.sync.parts import Parts
+from relay.sync.picture import Picture
+
+AT_ONCE, PARALLEL = 20, 4
+QUIET_S = 600.0
+"""So long after our own write an edit in CM is put back by the next run only."""
+CROWD = 1000
+"""More than so many to be read again are read by pages, in a run."""
+BY_HAND = "changed by hand in CM"
+Hinted = tuple[Person, float, str | None]
+
+
+def hear(parts: Parts, connection: Connection, body: bytes) -> int:
+    """Marks whom CM's post is news about, and answers how many. No call to CM: it waits for the answer.
+
+    :raise Invalid: when the body is none of CM's. · UnknownConnection: when it is about another list. · Unavailable:
+    """
+    list_id, events = wire.read(body)
+    if list_id.lower() != (connection.cm_list_id or "").lower():
+        raise UnknownConnection("This address is for another list.", code="unknown-connection")
+    addresses = {told.before for told in events} | {told.now.email.strip().lower() for told in events}
+    with parts.database.read() as tx:
+        holders = _holders(hints.under(tx, connection.id, addresses))
+        picture = Picture.load(tx, connection)
+    news: set[int] = set()
+    moved: dict[int, str] = {}
+    for told in events:
+        now = picture.held(told.now)
+        for seen in {s.id: s for a in (told.before, now.email or "") for s in holders.get(a, ())}.values():
+            if not _echo(now, seen):
+                news.add(seen.id)
+                if told.before != now.email and now.email:
+                    moved[seen.id] = now.email
+    if news:
+        with parts.database.write() as tx:
+            hints.give(tx, news, moved)
+        parts.queue.ring(connection.id)
+    return len(news)
+
+
+def _holders(some: Iterable[Seen]) -> dict[str, list[Seen]]:
+    """By address: whoever CM holds there; where it holds none of ours, to whom EHQ gives it."""
+    there: dict[str, list[Seen]] = {}
+    here: dict[str, list[Seen]] = {}
+    for seen in some:
+        if seen.held.email:
+            there.setdefault(seen.held.email, []).append(seen)
+        if seen.ehq_email and seen.held.state != "Active":
+            here.setdefault(seen.ehq_email, []).append(seen)
+    return here | there
+
+
+def _echo(now: Held, seen: Seen) -> bool:
+    """Whether CM tells us nothing but what we wrote. Our record of a write may be still to come: then the person waits,
+    and whatever their answers are in CM is written over anyway. A word of leaving is dropped only when it is known."""
+    if now.state != "Active":
+        return (now.email, now.state) == (seen.held.email, seen.held.state)
+    if seen.waits and now.email in (seen.held.email, seen.ehq_email):
+        return True
+    told = Wanted(now.email or "", now.name or "", now.fields)
+    return seen.held.state == "Active" and not differences(told, seen.held)
+
+
+def read_again(parts: Parts, connection: Connection, cm: CampaignMonitor, lease: Lease) -> int:
+    """Reads some of those hinted at, first hinted first; answers how many. Under the list's claim.
+
+    :raise RetryLater: · NeedsPerson: with the hints kept.
+    """
+    with parts.database.read() as tx:
+        hinted = hints.given(tx, connection.id, AT_ONCE)
+        if not hinted:
+            return 0
+        picture = Picture.load(tx, connection)
+    lease.check()
+    with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hinted") as pool:
+        found = list(pool.map(lambda one: _read(cm, connection, picture, one), hinted))
+    lease.check()
+    _record(parts, picture, hinted, found)
+    return len(hinted)
+
+
+def _read(cm: CampaignMonitor, connection: Connection, picture: Picture, one: Hinted) -> Held:
+    """What CM holds of this person now: under the address we know, or where it said that they moved."""
+    person, _, moved_to = one
+    for address in dict.fromkeys(filter(None, (person.held.email, moved_to, person.email))):
+        there = _subscriber(cm, connection.cm_list_id or "", address)
+        if there is None:
+            continue
+        held = picture.held(there)
+        # Elsewhere than expected, it is theirs only if it says so.
+        if address != moved_to or held.fields.get("ehq_id") == person.known.ehq_id:
+            return held
+    return person.held if opted_out(person.held, person.record) else Held()  # an opt-out outlives its subscriber
+
+
+def _subscriber(cm: CampaignMonitor, list_id: str, address: str) -> Subscriber | None:
+    try:
+        return cm.subscriber(list_id, address)
+    except Refused:  # an address that CM does not take
+        return None
+
+
+def _record(parts: Parts, picture: Picture, hinted: Sequence[Hinted], found: Sequence[Held]) -> None:
+    """What was read, and who differs by it. EHQ's side may have changed meanwhile, CM's not: we hold the claim."""
+    read = {p.id: (p, held) for (p, _, _), held in zip(hinted, found, strict=True)}
+    changed = {i: (p, held) for i, (p, held) in read.items() if not alike(held, p.held)}
+    # Somebody, or something, may answer each of our writes with an edit: a run puts that back, once a day.
+    later = [i for i, (p, held) in changed.items() if _edited_at_once(p, held)]
+    with parts.database.write() as tx:
+        hints.taken(tx, [(person.id, at) for person, at, _ in hinted])
+        participants.read_back(tx, [(i, held) for i, (_, held) in changed.items()])
+        participants.change(tx, later, cause=BY_HAND)
+        runs.note(
+            tx,
+            picture.connection.id,
+            opt_outs([(i, person.held, person.record, held) for i, (person, held) in changed.items()]),
+        )
+        # Whoever is on the list was not removed by us any more: what removes them from now on is CM's word.
+        back = [i for i, (p, held) in read.items() if p.record.removed and held.state == "Active"]
+        participants.change(tx, back, removed_at=None)
+        now = [i for i in changed if i not in later]
+        compare(tx, picture, now, [changed[i][0] for i in now], BY_HAND)
+
+
+def _edited_at_once(person: Person, held: Held) -> bool:
+    same = person.held.state == held.state == "Active" and person.held.email == held.email
+    return same and (person.cm_written_at or 0.0) > time.time() - QUIET_S
+
+
+def opt_outs(changed: Iterable[tuple[int, Held, Record, Held]]) -> list[dict[str, object]]:
+    """For the history: who of these (our id, what we knew, our record, what CM says now) opted out, or is back."""
+    rows = []
+    for person_id, known, record, held in changed:
+        before, now = opted_out(known, record), opted_out(held, record)
+        if now and now != before:
+            rows.append({"participant_id": person_id, "what": "opted_out", "detail": {"state": held.state}})
+        elif before and not now and held.state == "Active":
+            rows.append({"participant_id": person_id, "what": "opted_in", "detail": {"state": held.state}})
+    return rows
+
+
+def crowded(parts: Parts, connection: Connection) -> bool:
+    """Whether so many are to be read again that pages are cheaper."""
+    with parts.database.read() as tx:
+        return hints.more_than(tx, connection.id, CROWD)

@@ -1,0 +1,206 @@
+"""A run compares, two thousand people at a time, and writes, a thousand at a time: while CM takes what was found, the
+next ones are compared."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from relay.domain.decide import opted_out
+from relay.domain.mapping import differences
+from relay.domain.rules import fingerprint
+from relay.store import census, connections, participants
+from relay.store.database import Tx
+from relay.store.participants import BULK, LEAVING, LIVE
+from relay.store.person import Person
+from relay.sync.intake.apply import apply_waiting
+from relay.sync.picture import Picture, Verdict
+from relay.sync.runs.brake import ABSENT_RUNS, UNTOLD, let_go
+from relay.sync.runs.reading import COMPARED, STEP_S, Reading
+from relay.sync.structure import form, left_out
+from relay.sync.upsert.write import Visit
+
+WRITING_S = 10.0
+"""A step that writes is longer than others: at its end nothing overlaps, and live changes pass within it."""
+
+
+class Comparing(Reading):
+    """A step that compares or writes. A dry run only counts, and shows a few examples."""
+
+    def compare(self) -> str | None:
+        """Everyone's two sides; the brake before anybody leaves for absence."""
+        if "last" not in self.cursor:
+            self._begin_comparing()
+        with self.writing() as write:
+            while self._compare_some() == COMPARED:  # there are more
+                write()
+                if not self.more_time():
+                    return None
+        self._brake()
+        if self.run.dry:
+            return "done"
+        form.counted(self.parts, self.run, self.counts)
+        return "write" if self.counts.get("to_write") else "segments"
+
+    @contextmanager
+    def writing(self) -> Iterator[Callable[[], int]]:
+        """What writes up to a thousand who wait, and answers how many there were: whoever leaves and what arrived
+        meanwhile first. Under the list's claim; the last import has landed when this is left."""
+        if self.run.dry:
+            yield lambda: 0
+            return
+        self.ends += WRITING_S - STEP_S
+        with self.claim_list() as lease:
+            visit = Visit(self.parts, self.connection, lease)
+
+            def write() -> int:
+                if apply_waiting(self.parts, self.connection):
+                    visit.look_again()
+                written = visit.write((LEAVING, LIVE, BULK))
+                self.count("written", written)
+                return written
+
+            with visit.ahead():
+                yield write
+
+    def _begin_comparing(self) -> None:
+        """Did a person change the rules? From here on these rules are the ones compared with; another change to them,
+        even one in the next second, is another comparison."""
+        with self.parts.database.write() as tx:
+            fresh = connections.find(tx, self.connection.id)
+            if fresh is not None:
+                self.connection = fresh
+            self.counts["rules"] = fingerprint(self.connection.rules)
+            self.cursor |= {"last": 0, "asked": self.connection.remap_due}
+            if self.connection.remap_due and not self.run.dry:
+                census.ask_anew(tx, self.connection.id)
+                connections.change(tx, self.connection.id, remap_due=False)
+            if not self.run.dry:
+                census.absent_elsewhere(tx, self.connection.id, ABSENT_RUNS)
+            self._on_list(tx)
+            self.note(tx)
+
+    def _brake(self) -> None:
+        """Who would leave without EHQ's explicit word was held on the walk. A few go now, many wait for a person."""
+        with self.parts.database.read() as tx:
+            absent, outside = census.held(tx, self.connection.id, self.run.id, ABSENT_RUNS)
+            on_list = self._on_list(tx)
+        if self.run.dry:
+            absent, outside = self.cursor.get("absent", 0), self.cursor.get("outside", 0)
+        if absent + outside > self.connection.rules.brake.limit(on_list):
+            self.counts |= {"braked": absent + outside, "absent": absent, "outside": outside}
+        elif not self.run.dry and (gone := let_go(self.parts, self.connection, self.run.id)):
+            self._found("leaves", UNTOLD, gone)
+
+    def _on_list(self, tx: Tx) -> int:
+        """How many the list had before this run wrote."""
+        if "of_on_list" not in self.counts:
+            self.counts["of_on_list"] = participants.counts(tx, self.connection.id)["on_list"]
+        return int(self.counts["of_on_list"])
+
+    def _compare_some(self) -> int:
+        """The next of them. Where the walk is, is saved with what was found: a call to CM that fails undoes nothing."""
+        with self.parts.database.write() as tx:
+            picture = Picture.load(tx, self.connection)
+            people = participants.after(tx, self.connection.id, self.cursor.get("last", 0), COMPARED)
+            self._compare(tx, picture, left_out.forget(tx, picture, people))
+            if people:
+                self.cursor["last"] = people[-1].id
+                self.note(tx)
+        return len(people)
+
+    def _compare(self, tx: Tx, picture: Picture, people: list[Person]) -> None:
+        verdicts = picture.judge(tx, people)
+        waits: dict[tuple[int, str], list[int]] = {}
+        settled: list[Person] = []
+        held: list[int] = []
+        free: list[int] = []
+        agreed: list[Person] = []
+        self.count("compared", len(people))
+        for person in people:
+            verdict = verdicts[person.id]
+            if self.run.dry:
+                self._tally(person, verdict)
+            if braking := self._braking(picture, person, verdict):
+                held.append(person.id)
+                if self.run.dry:
+                    self.cursor[braking] = self.cursor.get(braking, 0) + 1
+                    self._found("leaves", UNTOLD)
+                    self._show(person, verdict, "leaves", UNTOLD)
+                if braking == "outside" or self.run.dry:
+                    settled.append(person)
+                    continue
+            elif person.brake_run is not None and not picture.outside(person):
+                free.append(person.id)
+            if person.refused_code and verdict.step == "nothing" and verdict.wanted:
+                self.count(f"refused_{person.refused_code}")
+            if verdict.wanted and opted_out(person.held, person.record):
+                self.count("opted_out")
+            form.count_lost(self.counts, verdict.wanted.lost if verdict.wanted else {})
+            if verdict.step == "nothing":
+                if person.waiting_since or person.cause:
+                    settled.append(person)
+                if verdict.wanted and person.held.state == "Active" and not person.refused_code:
+                    agreed.append(person)
+                continue
+            kind = {"leave": "leaves", "put": "joins" if person.held.state is None else "changes"}.get(
+                verdict.step, "joins" if verdict.step == "restore" else "changes"
+            )
+            cause = person.cause or ("still waiting" if person.waiting_since else "mapping changed")
+            self._found(kind, cause)
+            if self.run.dry:
+                self._show(person, verdict, kind, cause)
+            else:
+                waits.setdefault((LEAVING if verdict.step == "leave" else BULK, cause), []).append(person.id)
+        participants.judged(tx, people, {i: verdict.why for i, verdict in verdicts.items()})
+        if not self.run.dry:
+            participants.settle(tx, settled)
+            census.hold(tx, held, self.run.id)
+            participants.change(tx, free, brake_run=None)
+            # Their EHQ ID stands in CM: we put them there, be it under a connection since removed.
+            participants.intend(tx, [p.id for p in agreed if not p.record.put])
+            # A removal that did not come about: should somebody remove them by hand now, that is not ours to undo.
+            seen = [p.id for p in agreed if p.record.removed and p.cm_seen_run == self.run.id]
+            participants.change(tx, seen, removed_at=None)
+            for (lane, cause), ids in waits.items():
+                participants.wait(tx, ids, lane, cause, self.run.id)
+
+    def _braking(self, picture: Picture, person: Person, verdict: Verdict) -> str | None:
+        """Whether they would leave the list without EHQ's explicit word about them: because "absent", or "outside"."""
+        if not person.record.put or person.held.state != "Active" or person.gone:
+            return None
+        # A dry run counts nobody as absent: it looks as if it had.
+        missed = int(self.run.dry and person.seen_run != self.run.id)
+        if person.absent_runs + missed >= ABSENT_RUNS:
+            return "absent"
+        if self.cursor.get("asked") or person.brake_run == 0 or not picture.outside(person):
+            return None
+        leaving = person.waiting_since is not None and person.lane == LEAVING
+        return "outside" if person.brake_run or (verdict.step == "leave" and not leaving) else None
+
+    def _found(self, kind: str, cause: str, people: int = 1) -> None:
+        self.count(kind, people)
+        self.count("to_write", people)
+        causes = self.counts.setdefault("causes", {})
+        causes[cause] = causes.get(cause, 0) + people
+
+    def _tally(self, person: Person, verdict: Verdict) -> None:
+        """Why people stay off the list, and how many answered each question; for whoever decides by a dry run."""
+        if verdict.wanted is None:
+            off = self.counts.setdefault("kept_off", {})
+            reason = verdict.reason or ""
+            off[reason] = off.get(reason, 0) + 1
+        elif verdict.step == "nothing":
+            self.count("unchanged")
+        if self.run.trigger != "change":
+            answered = self.counts.setdefault("answered", {})
+            for question in person.known.values.get("answers") or ():
+                answered[question] = answered.get(question, 0) + 1
+
+    def _show(self, person: Person, verdict: Any, kind: str, cause: str) -> None:
+        """A few examples of what a dry run would do; ids and names of fields only."""
+        examples = self.counts.setdefault("examples", {}).setdefault(kind, [])
+        if len(examples) < 20:
+            fields = differences(verdict.wanted, person.held) if verdict.wanted else []
+            examples.append(
+                {"ehq_id": person.known.ehq_id, "cause": cause, "reason": verdict.reason, "fields": fields[:20]}
+            )

@@ -1,0 +1,1 @@
+"""Making Campaign Monitor agree about whoever waits."""

@@ -1,0 +1,111 @@
+"""Makes Campaign Monitor agree about whoever waits: leavers one by one and first, everyone else up to 1,000 a call."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from relay.campaign_monitor.errors import Throttled
+from relay.errors import NeedsPerson, Refused, RelayError
+from relay.store import asked, participants, removals, runs
+from relay.store.participants import BULK, LEAVING, LIVE
+from relay.store.person import Person
+from relay.sync.picture import Verdict
+from relay.sync.upsert.imports import SINGLY
+from relay.sync.upsert.singles import Singles, holders_first
+
+AT_ONCE = 1000
+SHORT = 50
+"""People beside a crowd of leavers, who are not to wait for a long import."""
+PARALLEL = 4
+
+
+class Visit(Singles):
+    """One look at who waits on a connection, under the connection's claim."""
+
+    def write(self, lanes: Sequence[int]) -> int:
+        """Takes up to 1,000 who wait; answers how many were looked at, 0 when nobody waits.
+
+        :raise RetryLater: · NeedsPerson: with everyone still waiting who was not reached.
+        """
+        flying = [person.id for person, _ in self.under_way[0]] if self.under_way else []
+        with self.parts.database.read() as tx:
+            leaving = participants.waiting(tx, self.connection.id, lanes[:1], SINGLY + 1, but=flying)
+            most = AT_ONCE if len(leaving) <= SINGLY else SHORT
+            people = leaving[:SINGLY]
+            people += participants.waiting(tx, self.connection.id, lanes[1:], most, but=flying)
+            verdicts = self.picture.judge(tx, people)
+        if not people:
+            self.finish()
+            return 0
+        by_step: dict[str, list[Person]] = {}
+        for person in people:
+            by_step.setdefault(verdicts[person.id].step, []).append(person)
+        if idle := by_step.get("nothing"):
+            with self.parts.database.write() as tx:
+                participants.settle(tx, idle)
+        puts = by_step.get("put", ())
+        known = self._held_by_another(puts, verdicts)
+        # Leavers first: they free addresses. Moves one by one, an address's holder before whoever comes to it.
+        alone = [p for step in ("leave", "move", "restore") for p in by_step.get(step, ())]
+        alone = [*alone, *(p for p in puts if p.id in known)][:SINGLY]
+        self._land_before(alone, verdicts)
+        moves = [p for p in alone if verdicts[p.id].step == "move"]
+        self._singly([p for p in alone if verdicts[p.id].step == "leave"], verdicts, self.leave)
+        self._singly(holders_first(moves, verdicts), verdicts, self.move, parallel=1)
+        self._singly([p for p in alone if verdicts[p.id].step in ("restore", "put")], verdicts, self.take)
+        if plain := [p for p in puts if p.id not in known]:
+            self.put({p.id: (p, w) for p in plain if (w := verdicts[p.id].wanted)})
+        return len(people)
+
+    def _land_before(self, alone: Sequence[Person], verdicts: Mapping[int, Verdict]) -> None:
+        """An address is in one call at a time: whoever needs one that is in the import under way waits for it."""
+        flying = {a for p, w in self.under_way[0] for a in (w.email.lower(), p.held.email)} if self.under_way else set()
+        wanted = {w.email.lower() for p in alone if (w := verdicts[p.id].wanted)} | {p.held.email for p in alone}
+        if flying & (wanted - {None}):
+            self.finish()
+
+    def _singly(
+        self,
+        people: Sequence[Person],
+        verdicts: Mapping[int, Verdict],
+        act: Callable[[Person, Verdict], None],
+        parallel: int = PARALLEL,
+    ) -> None:
+        """Calls about one person each, a few at a time; one that fails is told after the others are done."""
+
+        def attempt(person: Person) -> RelayError | None:
+            verdict = verdicts[person.id]
+            try:
+                self.lease.check()
+                act(person, verdict)
+            except Throttled as error:
+                if not error.about_person:
+                    return error
+                self.hold_back(person, error.retry_after)
+            except Refused as error:
+                with self.parts.database.write() as tx:
+                    fingerprint = verdict.wanted.fingerprint() if verdict.wanted else ""
+                    participants.refused(tx, person, error.code, fingerprint)
+                    runs.note(tx, self.connection.id, [self.change(person, "refused", {"code": error.code})])
+            except RelayError as error:
+                return error
+            return None
+
+        if not people:
+            return
+        with ThreadPoolExecutor(parallel, thread_name_prefix="singly") as pool:
+            failures = [error for error in pool.map(attempt, people) if error]
+        for error in sorted(failures, key=lambda error: isinstance(error, NeedsPerson), reverse=True):
+            raise error
+
+    def _held_by_another(self, people: Sequence[Person], verdicts: Mapping[int, Verdict]) -> set[int]:
+        """Those whose address CM holds, or held, for another of our participants, or whom we removed under an earlier
+        connection: it is read before it is written."""
+        new = {w.email.lower(): p.id for p in people if p.held.state is None and (w := verdicts[p.id].wanted)}
+        with self.parts.database.read() as tx:
+            others = participants.holders(tx, self.connection.id, new) if new else []
+            marks = {mark: person for email, person in new.items() for mark in self.parts.vault.marks(email)}
+            before = asked.marked(tx, self.connection.id, marks) | removals.of(tx, self.list_id, marks).keys()
+        return {new[o.held.email] for o in others if o.held.email in new} | {marks[mark] for mark in before}
+
+
+__all__ = ["BULK", "LEAVING", "LIVE", "Visit"]
