@@ -210,6 +210,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("kind", ["sqlite", "postgresql"] if os.environ.get("TEST_DATABASE_URL") else ["sqlite"])
 
 
+def postgres(what: str) -> str:
+    """A new, empty database of this test process."""
+    server = sa.make_url(os.environ["TEST_DATABASE_URL"].replace("postgres://", "postgresql://", 1))
+    name = f"relay_{what}_{WORKER}"
+    url = server.set(drivername="postgresql+psycopg")
+    with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
+        admin.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        admin.exec_driver_sql(f"CREATE DATABASE {name}")
+        admin.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A migrated database of each kind: an SQLite file to copy, a PostgreSQL database of this test process."""
@@ -219,14 +231,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
-    if server := os.environ.get("TEST_DATABASE_URL"):
-        name = f"relay_test_{WORKER}"
-        url = sa.make_url(server.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
-        with sa.create_engine(url, isolation_level="AUTOCOMMIT").connect() as admin:
-            admin.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-            admin.exec_driver_sql(f"CREATE DATABASE {name}")
-            admin.exec_driver_sql(f"ALTER DATABASE {name} SET synchronous_commit = off")
-        ready["postgresql"] = Database(url.set(database=name).render_as_string(hide_password=False))
+    if os.environ.get("TEST_DATABASE_URL"):
+        ready["postgresql"] = Database(postgres("test"))
         migrate.upgrade(ready["postgresql"])
     return ready
 

@@ -35,15 +35,16 @@ def play(number: int, histories: int = HISTORIES, steps: int = STEPS) -> None:
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    before = dict(machine.world().tried)
+    world = machine.world(number)
+    before = dict(world.tried)
+    Histories.place = world
     test = get_state_machine_test(Histories, settings=chosen)
     seed(number)(test)()
-    record(number, steps, before)
+    record(number, steps, {what: n - before.get(what, 0) for what, n in sorted(world.tried.items())})
 
 
-def record(number: int, steps: int, before: dict[str, int]) -> None:
+def record(number: int, steps: int, tried: dict[str, int]) -> None:
     """What this chunk tried, for the table in docs/evidence.md and so that a long search can go on where it ended."""
-    tried = {what: n - before.get(what, 0) for what, n in sorted(machine.world().tried.items())}
     RECORD.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = RECORD / f"{steps}-{number:04}.json"
     name.write_text(json.dumps({what: n for what, n in tried.items() if n}, indent=1, ensure_ascii=False))
@@ -55,8 +56,8 @@ def one_world() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as smaller:
         smaller.setattr(comparing, "COMPARED", 5)
         yield
-    while machine.WORLD:
-        machine.WORLD.pop().close()
+    while machine.WORLDS:
+        machine.WORLDS.popitem()[1].close()
 
 
 @pytest.mark.timeout(600)

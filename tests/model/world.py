@@ -41,7 +41,7 @@ from sandbox.ehq.signing import headers
 from sandbox.ehq.site import Site
 from sandbox.people import MISSING
 from sandbox.server import Server
-from tests.conftest import KEY
+from tests.conftest import KEY, postgres
 
 ONE_HOLD_S = 61.0
 """Longer than any pause after a failure that may pass."""
@@ -82,9 +82,9 @@ class Notices:
 
 
 class World:
-    """One for each test process; `begin` makes everything in it as new."""
+    """One for each test process and store; `begin` makes everything in it as new."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="model-", dir=MEMORY if MEMORY.is_dir() else None))
         self.ehq_app, self.cm_app = sandbox.ehq.create_app(people=0), sandbox.campaign_monitor.create_app()
         self.servers = [Server(self.ehq_app), Server(self.cm_app), Server(lambda *given: self.web(*given))]
@@ -93,7 +93,9 @@ class World:
         self.parts = wire(
             read_settings(
                 {
-                    "DATABASE_URL": f"sqlite:///{self.folder / 'relay.sqlite3'}",
+                    "DATABASE_URL": postgres("model")
+                    if store == "PostgreSQL"
+                    else f"sqlite:///{self.folder}/relay.sqlite3",
                     "REDIS_URL": "redis://127.0.0.1:1",
                     "SECRET_KEY": "a secret of sufficient length",
                     "RELAY_ENCRYPTION_KEYS": KEY,

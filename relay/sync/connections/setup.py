@@ -147,9 +147,6 @@ def _change(parts: Parts, connection: Connection, values: Mapping[str, Any], *, 
         time.sleep(0.2)
 
 
-# Campaign Monitor
-
-
 def give_key(parts: Parts, connection: Connection, api_key: str) -> None:
     """:raise RelayError: when it does not work; then nothing was changed."""
     if not api_key.strip():
