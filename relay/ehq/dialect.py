@@ -98,6 +98,12 @@ class Dialect:
         """The canonical type; separators and case fold together (EHQ contract §5.4). None when unknown."""
         return self.events.get(fold(word)) if isinstance(word, str) else None
 
+    def of_group(self, word: str) -> bool:
+        """Whether a delivery of this type is about a group: its subject is a group's id then, which may be somebody's
+        too. Of a type that nobody knows, by how it begins."""
+        kind = self.event(word)
+        return kind.startswith("group.") if kind else fold(word).startswith(("group", "segment"))
+
     def from_envelope(self, event: Mapping[str, Any], name: str, without: Container[str] = ()) -> Any:
         """The first of the envelope's aliases that the event has, keys folded; those in `without` do not count."""
         folded = {fold(key): value for key, value in event.items() if isinstance(key, str)}

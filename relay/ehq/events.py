@@ -43,7 +43,7 @@ def read_event(event: Any, spoken: Dialect) -> Event:
     at = parse_time(spoken.from_envelope(event, "timestamp"))
     if kind in ("test.ping", "signup_form.changed"):
         return Event(kind, at)
-    of_group = kind.startswith("group.")
+    of_group = spoken.of_group(word)
     subject = spoken.from_envelope(event, "subject", without=OTHERS[of_group])
     if not isinstance(subject, Mapping):
         raise Unreadable(f"A {kind} event needs an object under `data`.")

@@ -1,7 +1,7 @@
 """Arrivals of webhooks: stored before they are answered, applied in order, kept to be looked at."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,6 +11,8 @@ from relay.store.tables import deliveries
 
 REPLAYED = "Replayed."
 """The reason why something waits a second time."""
+OfGroup = Callable[[str], bool]
+"""Whether a type, as it was sent, is one of a group's."""
 BODY_KEPT_S, ROW_KEPT_S = 14 * 86400.0, 30 * 86400.0
 
 
@@ -84,12 +86,11 @@ def search(
     state: str | None = None,
     key: str | None = None,
     since: float | None = None,
-    subject: str | None = None,
     limit: int = 100,
 ) -> list[Delivery]:
     """Newest first."""
     query = sa.select(deliveries).where(deliveries.c.connection_id == connection_id)
-    for column, value in (("state", state), ("key", key), ("subject", subject)):
+    for column, value in (("state", state), ("key", key)):
         if value is not None:
             query = query.where(deliveries.c[column] == value)
     if since is not None:
@@ -107,22 +108,34 @@ def take_again(tx: Tx, ids: Sequence[int]) -> int:
     ).rowcount
 
 
-def of_groups_or_unread(tx: Tx, connection_id: str, last_id: int, limit: int) -> list[Delivery]:
+def about(tx: Tx, connection_id: str, ehq_id: str, of_group: OfGroup, limit: int) -> list[Delivery]:
+    """Those about one person, newest first: a group may have the same id."""
+    query = sa.select(deliveries).where(_of_person(tx, connection_id, ehq_id, of_group))
+    rows = tx.execute(query.order_by(deliveries.c.id.desc()).limit(limit)).mappings()
+    return [Delivery(**row) for row in rows]
+
+
+def _of_person(tx: Tx, connection_id: str, ehq_id: str, of_group: OfGroup) -> sa.ColumnElement[bool]:
+    mine = (deliveries.c.connection_id == connection_id) & (deliveries.c.subject == ehq_id)
+    words = tx.execute(sa.select(deliveries.c.type).where(mine).distinct()).scalars()
+    return mine & deliveries.c.type.not_in([word for word in words if of_group(word)])
+
+
+def of_groups_or_unread(tx: Tx, connection_id: str, of_group: OfGroup, last_id: int, limit: int) -> list[Delivery]:
     """The next deliveries that may name people besides their subject, with their bodies."""
+    mine = (deliveries.c.connection_id == connection_id) & deliveries.c.body.is_not(None)
+    words = tx.execute(sa.select(deliveries.c.type).where(mine).distinct()).scalars()
+    of_groups = deliveries.c.type.in_([word for word in words if of_group(word)])
     query = sa.select(deliveries).where(
-        deliveries.c.connection_id == connection_id,
-        deliveries.c.id > last_id,
-        deliveries.c.body.is_not(None),
-        deliveries.c.type.startswith("group") | (deliveries.c.state == "quarantined"),
+        mine, deliveries.c.id > last_id, of_groups | (deliveries.c.state == "quarantined")
     )
     return [Delivery(**row) for row in tx.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()]
 
 
-def forget(tx: Tx, connection_id: str, subject: str, others: Sequence[int]) -> None:
-    """Drops the bodies of all deliveries about `subject`, and of `others`; the keys stay, to know a repeat by."""
-    about = (deliveries.c.connection_id == connection_id) & (deliveries.c.subject == subject)
+def forget(tx: Tx, connection_id: str, ehq_id: str, of_group: OfGroup, others: Sequence[int]) -> None:
+    """Drops the bodies of all deliveries about this person, and of `others`; the keys stay, to know a repeat by."""
     gone = {"body": None, "state": "applied", "reason": "Its person was erased."}
-    tx.execute(sa.update(deliveries).where(about).values(**gone))
+    tx.execute(sa.update(deliveries).where(_of_person(tx, connection_id, ehq_id, of_group)).values(**gone))
     drop_bodies(tx, others)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from flask import Blueprint, abort, flash, redirect, render_template, request, session, url_for
 
+from relay.ehq.dialect import dialect
 from relay.store import chosen, participants
 from relay.store.chosen import NOTHING, Filter
 from relay.store.connections import Connection
@@ -89,7 +90,7 @@ def _revealed(number: int) -> bool:
 
 def _about(connection: Connection, delivery: Delivery) -> Person | None:
     """The person whom it tells of, if we know them: a group's id may be somebody's too."""
-    if not delivery.subject or delivery.type.startswith("group"):
+    if not delivery.subject or dialect(connection.rules.overrides or None).of_group(delivery.type):
         return None
     with parts().database.read() as tx:
         return participants.by_ids(tx, connection.id, [delivery.subject]).get(delivery.subject)

@@ -9,6 +9,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from relay.domain.rules import Rules, fingerprint
+from relay.ehq.dialect import dialect
 from relay.errors import Invalid, RelayError
 from relay.store import deliveries, participants
 from relay.store.connections import Connection
@@ -93,9 +94,10 @@ def _known(connection: Connection, key: str, results: Sequence[Mapping[str, Any]
     """Our ids of those whom it shows and we know: by what was tried, and by what was read when it arrived."""
     ids = {str(one["person"]["ehq_id"]) for one in results if one["person"]}
     ids = {one for one in ids if one.isprintable()}  # pasted: PostgreSQL takes no NUL, not even to look for
+    spoken = dialect(connection.rules.overrides or None)
     with parts().database.read() as tx:
         arrived = deliveries.search(tx, connection.id, key=key, limit=1) if key else []
-        ids |= {one.subject for one in arrived if one.subject and not one.type.startswith("group")}
+        ids |= {one.subject for one in arrived if one.subject and not spoken.of_group(one.type)}
         return [person.id for person in participants.by_ids(tx, connection.id, ids).values()]
 
 

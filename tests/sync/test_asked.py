@@ -13,6 +13,7 @@ from relay.domain.merge import Known
 from relay.errors import Invalid
 from relay.store import connections, participants, tables
 from relay.store.person import Person
+from relay.sync.connections import connect
 from relay.sync.people import asked, explain, story
 from relay.sync.people import erase as erasing
 from tests.conftest import Live
@@ -213,6 +214,37 @@ def test_an_export_says_that_a_delivery_about_others_names_the_person_and_not_wh
     (mention,) = [each for each in person["deliveries"] if each["type"] == "group.member_added"]
     assert set(mention) == {"id", "type", "received_at", "state", "about_others"}
     assert other not in re.findall(r"\d+", str(mention))
+
+
+def of_a_group(live: Live, word: str, group: str, *members: str) -> None:
+    data = {"type": "groups", "id": group, "attributes": {"name": "Night market", "members": list(members)}}
+    live.ehq.act("event", type=word, data=data)
+    live.ehq.delivered()
+
+
+@pytest.mark.parametrize("word", ["group.member_added", "Segment.MemberAdded", "crew.joined"])
+def test_what_a_group_of_the_same_id_says_is_not_about_the_person(live: Live, word: str) -> None:
+    (one, email), (other, _) = live.ehq.someone(), live.ehq.someone(1)
+    rules = {"overrides": {"events": {"group.member_added": ["crew.joined"]}}}
+    connect.configure(live.relay.parts, live.connection, rules)
+    live.run()
+    of_a_group(live, word, one, one, other)
+    live.arrives()
+    assert "delivery" not in str(live.relay.person(live.connection, one)["history"])
+    connection = live.relay.parts.connection(live.connection.id)
+    (person,) = erasing.export(live.relay.parts, connection, email)["people"]
+    (mention,) = person["deliveries"]
+    assert mention["about_others"]
+    assert other not in re.findall(r"\d+", str(mention))
+
+
+def test_an_erasure_drops_nothing_that_waits_about_a_group_of_the_same_id(live: Live) -> None:
+    (one, _), (other, _) = live.ehq.someone(), live.ehq.someone(1)
+    person = known(live, one)
+    of_a_group(live, "segment.member_added", one, other)
+    erasing.forget(live.relay.parts, live.connection, person, "not there", False)
+    live.arrives()
+    assert one in known(live, other).known.values["groups"]
 
 
 def test_an_export_holds_everything_we_know_of_a_person_and_nobody_else(live: Live) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from relay.campaign_monitor.shapes import Entry, fold_key
+from relay.ehq.dialect import dialect
 from relay.ehq.events import Unreadable, read_event
 from relay.errors import RelayError
 from relay.store import asked, audit, deliveries, participants, runs
@@ -70,7 +71,8 @@ def forget(parts: Parts, connection: Connection, person: Person, done: str, remo
     mark = parts.vault.mark(address) if removed and address else None
     mentions = [d.id for d in mentioning(parts, connection, person) if d.state != "waiting"]
     with parts.database.write() as tx:
-        deliveries.forget(tx, connection.id, person.known.ehq_id, mentions)
+        of_group = dialect(connection.rules.overrides or None).of_group
+        deliveries.forget(tx, connection.id, person.known.ehq_id, of_group, mentions)
         asked.forget(tx, person, mark)
         change = {"participant_id": person.id, "what": "erased", "detail": {"campaign_monitor": done}}
         runs.note(tx, connection.id, [change])
@@ -108,14 +110,15 @@ def mentioning(parts: Parts, connection: Connection, person: Person) -> Iterator
     with parts.database.read() as tx:
         picture = Picture.load(tx, connection)
     words = {person.known.ehq_id, person.email, person.held.email} - {None}
-    last = 0
+    of_group, last = picture.dialect.of_group, 0
     while True:
         with parts.database.read() as tx:
-            some = deliveries.of_groups_or_unread(tx, connection.id, last, AT_ONCE)
+            some = deliveries.of_groups_or_unread(tx, connection.id, of_group, last, AT_ONCE)
         if not some:
             return
         for delivery in some:
-            if delivery.subject != person.known.ehq_id and _names(parts, picture, delivery, words):
+            theirs = delivery.subject == person.known.ehq_id and not of_group(delivery.type)
+            if not theirs and _names(parts, picture, delivery, words):
                 yield delivery
         last = some[-1].id
 
@@ -161,7 +164,7 @@ def _about(parts: Parts, connection: Connection, picture: Picture, person: Perso
     mentions = list(mentioning(parts, connection, person))
     with parts.database.read() as tx:
         history = runs.history(tx, person.id, MOST)
-        arrived = deliveries.search(tx, connection.id, subject=person.known.ehq_id, limit=MOST)
+        arrived = deliveries.about(tx, connection.id, person.known.ehq_id, picture.dialect.of_group, MOST)
         looked = audit.search(tx, connection_id=connection.id, participant_id=person.id, limit=MOST)
     return {
         "id": person.id,

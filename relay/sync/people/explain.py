@@ -68,7 +68,7 @@ def _told(tx: Tx, picture: Picture, some: Sequence[Person]) -> list[Told]:
     for person in some:
         verdict = verdicts[person.id]
         changes = runs.history(tx, person.id, SHOWN)
-        arrived = deliveries.search(tx, picture.connection.id, subject=person.known.ehq_id, limit=SHOWN)
+        arrived = deliveries.about(tx, picture.connection.id, person.known.ehq_id, picture.dialect.of_group, SHOWN)
         told.append(
             Told(
                 person,
