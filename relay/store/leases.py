@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,52 +28,54 @@ class Lease:
     def __init__(self, database: Database, name: str) -> None:
         self.database, self.name = database, name
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._lost = threading.Event()
+        self._ends = 0.0
         self._done = threading.Event()
 
     def check(self) -> None:
-        if self._lost.is_set():
+        """By what was last granted, not by what the renewing thread found out: a process that was stopped for a minute
+        wakes in any of its threads first. :raise Lost: when that is over."""
+        if time.monotonic() >= self._ends:
             raise Lost(self.name)
 
     def take(self) -> bool:
         with self.database.write() as tx:
-            if self._take(tx):
-                return True
-            tx.execute(insert(tx, leases, ("name",)), {"name": self.name, "owner": "", "until": 0.0})
-            return self._take(tx)
+            free = (leases.c.until < now_sql(tx)) | (leases.c.owner == self.owner)
+            ends = self._grant(tx, free)
+            if ends is None:
+                tx.execute(insert(tx, leases, ("name",)), {"name": self.name, "owner": "", "until": 0.0})
+                ends = self._grant(tx, free)
+        self._ends = ends or 0.0
+        return ends is not None
 
-    def _take(self, tx: Tx) -> bool:
-        now = now_sql(tx)
-        taken = tx.execute(
-            sa.update(leases)
-            .where(leases.c.name == self.name, (leases.c.until < now) | (leases.c.owner == self.owner))
-            .values(owner=self.owner, until=now + SECONDS)
-        )
-        return taken.rowcount == 1
+    def _grant(self, tx: Tx, mine: sa.ColumnElement[bool]) -> float | None:
+        """When it ends by our own clock, which is asked first: never after the database's own idea of it."""
+        ends = time.monotonic() + SECONDS
+        granted = sa.update(leases).where(leases.c.name == self.name, mine)
+        rows = tx.execute(granted.values(owner=self.owner, until=now_sql(tx) + SECONDS)).rowcount
+        return ends if rows == 1 else None
 
     def renew(self) -> None:
         """Renews every third of its length in a thread of its own, since a call to CM may take minutes."""
         while not self._done.wait(SECONDS / 3):
             try:
                 with self.database.write() as tx:
-                    now = now_sql(tx)
-                    kept = tx.execute(
-                        sa.update(leases)
-                        .where(leases.c.name == self.name, leases.c.owner == self.owner, leases.c.until > now)
-                        .values(until=now + SECONDS)
-                    )
-                if kept.rowcount == 1:
-                    continue
+                    ends = self._grant(tx, (leases.c.owner == self.owner) & (leases.c.until > now_sql(tx)))
             except Unavailable:
-                pass  # not renewed: by the time the database answers again, it may be somebody else's
+                continue  # what was granted before holds to its end, and is over when the database is away for longer
+            except Exception:
+                log.exception("claim not renewed", claim=self.name)
+                return  # it ends by itself
             if self._done.is_set():
                 return  # it was let go of meanwhile
-            self._lost.set()
-            log.warning("claim lost", claim=self.name)
-            return
+            if ends is None:
+                self._ends = 0.0
+                log.warning("claim lost", claim=self.name)
+                return
+            self._ends = ends
 
     def release(self) -> None:
         self._done.set()
+        self._ends = 0.0
         try:
             with self.database.write() as tx:
                 tx.execute(
