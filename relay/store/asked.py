@@ -17,7 +17,7 @@ SYNC, READ, ERASE = "sync", "read", "erase"
 AT_ONCE = 20
 BLANK = (
     *("email", "sought", "page_asked_at", "page_updated_at", "cm_email", "cm_state", "cm_name", "put_at", "removed_at"),
-    *("waiting_since", "refused_code", "refused_for", "refused_at", "held_until", "cause", "asked"),
+    *("waiting_since", "refused_code", "refused_for", "refused_at", "held_until", "cause", "cause_run", "asked"),
     *("brake_run", "heard_at", "cm_hinted_at", "cm_moved_to"),
 )
 """Columns of which nothing is left when somebody is erased."""

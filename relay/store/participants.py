@@ -179,7 +179,7 @@ def judged(tx: Tx, people: Iterable[Person], why: Mapping[int, str | None]) -> N
 
 def settle(tx: Tx, some: Iterable[Person]) -> None:
     """Nothing to do for these after all, unless EHQ's side changed since they were read."""
-    _if_unchanged(tx, some, waiting_since=None, cause=None)
+    _if_unchanged(tx, some, waiting_since=None, cause=None, cause_run=None)
 
 
 def _if_unchanged(tx: Tx, some: Iterable[Person], **values: Any) -> None:
@@ -205,6 +205,7 @@ def holds(tx: Tx, written: Sequence[tuple[Person, Held]], **also: Any) -> None:
             "waiting_since": sa.case((unchanged, sa.null()), else_=sa.func.coalesce(_c.waiting_since, time.time())),
             "lane": sa.case((unchanged, LIVE), else_=_c.lane),
             "cause": None,
+            "cause_run": None,
             "cm_written_at": time.time(),
             "held_until": None,
             "held_times": 0,
@@ -236,7 +237,7 @@ def refused(tx: Tx, person: Person, code: str, fingerprint: str) -> None:
     """CM will not take them as they are: they wait no more until what we would send changes."""
     values = {"refused_code": code, "refused_for": fingerprint, "refused_at": time.time()}
     change(tx, [person.id], **values)
-    _if_unchanged(tx, [person], waiting_since=None, cause=None)
+    _if_unchanged(tx, [person], waiting_since=None, cause=None, cause_run=None)
 
 
 def hold_back(tx: Tx, person: Person, delay: float) -> None:

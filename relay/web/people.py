@@ -24,6 +24,7 @@ STANDINGS = {
     "joining": ("Joining", "busy"),
     "leaving": ("Leaving", "busy"),
     "held": ("Held on the list by the brake", "warning"),
+    "kept": ("Kept on the list by a person's decision", "warning"),
     "not_ours": ("On the list, not through the relay", "off"),
     "opted_out": ("Opted out in Campaign Monitor", "off"),
     "refused": ("Refused by Campaign Monitor", "bad"),

@@ -155,6 +155,7 @@ def test_many_whom_a_run_finds_outside_the_audience_wait_for_a_person_too(narrow
     assert run.problem["message"].startswith("3 people are outside the audience")
     assert {live.state(email) for email in out} == {"Active"}
     assert "The brake keeps them" in live.relay.person(live.connection, out[0])["summary"]
+    assert live.relay.person(live.connection, out[0])["standing"] == "held"
     assert decide(live, brake.approve, run.id)["let_go"] == 3
     assert {live.state(email) for email in out} == {"Deleted"}
 
@@ -165,6 +166,7 @@ def test_kept_outside_the_audience_they_are_not_asked_about_again_unless_the_rul
     decide(live, brake.reject, live.run().id)
     assert live.run().state == "completed"
     assert {live.state(email) for email in out} == {"Active"}
+    assert live.relay.person(live.connection, out[0])["standing"] == "kept"
     connect.configure(live.relay.parts, live.connection, {**AUDIENCE, "time_zone": "Australia/Sydney"})
     assert live.run().state == "completed"
     assert {live.state(email) for email in out} == {"Deleted"}

@@ -6,11 +6,12 @@ import time
 
 import sqlalchemy as sa
 
-from relay.store import participants
+from relay.store import participants, runs
 from relay.store.tables import deliveries
 from relay.sync.connections import connect
 from relay.sync.runs import drift
 from tests.conftest import Live
+from tests.sync.test_notices import all_told
 
 
 def causes(live: Live) -> dict[str, int]:
@@ -49,6 +50,44 @@ def test_a_group_changed_without_an_event_is_named(live: Live) -> None:
 def test_a_changed_rule_is_named(live: Live) -> None:
     connect.configure(live.relay.parts, live.connection, {"audience": {"roles": ["participant"]}})
     assert set(causes(live)) == {"mapping changed"}
+
+
+def written(live: Live, run_id: int) -> list[str]:
+    """Whom the relay wrote in this run's name."""
+    return [row["ehq_id"] for row in drift.of_run(live.relay.parts, live.connection, run_id)]
+
+
+def edited(live: Live, email: str) -> None:
+    """By hand, while Campaign Monitor tells nobody."""
+    live.cm.act("edit_field", email=email, field="What is your postcode?", value="9999")
+
+
+def test_what_a_look_at_what_a_run_would_do_found_is_no_earlier_runs_when_it_is_written(live: Live) -> None:
+    one, email = live.ehq.someone()
+    edited(live, email)
+    run = live.run()
+    assert written(live, run.id) == [one]
+    edited(live, email)
+    live.run(dry=True)
+    live.happens("answer", id=one, question=12, value="3090")
+    assert live.subscriber(email)["fields"]["What is your postcode?"] == "3090"
+    assert written(live, run.id) == [one]
+
+
+def test_what_campaign_monitor_told_of_is_no_earlier_runs_when_it_is_written(told: Live) -> None:
+    one, email = told.ehq.someone()
+    (first,) = runs_of(told)
+    before = written(told, first)
+    edited(told, email)
+    all_told(told)
+    told.happens("answer", id=one, question=12, value="3090")
+    assert told.subscriber(email)["fields"]["What is your postcode?"] == "3090"
+    assert written(told, first) == before
+
+
+def runs_of(live: Live) -> list[int]:
+    with live.relay.parts.database.read() as tx:
+        return [run.id for run in runs.latest(tx, live.connection.id, 10)]
 
 
 def test_the_history_of_a_person_tells_the_cause(live: Live) -> None:

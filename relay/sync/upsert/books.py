@@ -111,7 +111,7 @@ class Books:
             "participant_id": person.id,
             "what": what,
             "detail": detail,
-            "run_id": person.cause_run if person.cause else None,
+            "run_id": person.cause_run,
             "cause": person.cause,
         }
 

@@ -1,0 +1,43 @@
+"""Whom a person kept on the list stands apart from those held by the brake; a cause goes with its run"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+STANDING = """CASE
+ WHEN why_not = 'erased' THEN 'erased'
+ WHEN cm_state = 'Active' AND why_not IS NULL THEN 'on'
+ WHEN cm_state = 'Active' AND put_at IS NULL THEN 'not_ours'
+ WHEN cm_state = 'Active' AND brake_run IS NOT NULL AND why_not IN ('role', 'not_activated', 'not_told', 'no_address')
+  THEN CASE brake_run WHEN 0 THEN 'kept' ELSE 'held' END
+ WHEN cm_state = 'Active' THEN 'leaving'
+ WHEN cm_state IS NOT NULL AND NOT (cm_state = 'Deleted' AND removed_at IS NOT NULL) THEN 'opted_out'
+ WHEN why_not IS NOT NULL THEN why_not
+ WHEN refused_code IS NOT NULL THEN 'refused'
+ ELSE 'joining' END"""
+SOUGHT = {"participants_sought": ("sought", "standing", "id"), "participants_standing": ("standing", "id")}
+
+
+def upgrade() -> None:
+    lite = op.get_bind().dialect.name == "sqlite"
+    for name in SOUGHT:
+        op.drop_index(name, "participants")
+    op.execute("ALTER TABLE participants DROP COLUMN standing")
+    kept = "VIRTUAL" if lite else "STORED"  # as in 0007
+    op.execute(f"ALTER TABLE participants ADD COLUMN standing TEXT GENERATED ALWAYS AS ({STANDING}) {kept}")
+    for name, columns in SOUGHT.items():
+        op.create_index(name, "participants", ["connection_id", *columns])
+    op.execute(
+        sa.text("UPDATE participants SET cause_run = NULL WHERE waiting_since IS NULL AND cause_run IS NOT NULL")
+    )
+    if not lite:
+        for name, comment in (
+            ("standing", "one word, made by the database itself"),
+            ("cause", "why they differ, where it was no word of EHQ''s"),
+            ("cause_run", "the run that found them so, until they are written"),
+        ):
+            op.execute(f"COMMENT ON COLUMN participants.{name} IS '{comment}'")
