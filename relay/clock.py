@@ -8,7 +8,7 @@ import time
 import structlog
 
 from relay.domain.rules import Rules
-from relay.domain.schedule import day, next_run
+from relay.domain.schedule import day
 from relay.errors import RelayError
 from relay.store import audit, connections, days, deliveries, exports, members, removals, runs
 from relay.store.connections import Connection
@@ -16,6 +16,7 @@ from relay.store.database import Unavailable
 from relay.sync import work
 from relay.sync.health import problems
 from relay.sync.parts import Parts
+from relay.sync.runs.start import start_due
 
 TICK_S, BEAT_S = 2.0, 10.0
 RING_AGAIN_S, PROBLEMS_S, PURGE_S, TOKENS_S = 5, 60, 3600, 3600
@@ -61,8 +62,8 @@ def tick(parts: Parts) -> None:
             stalled = running.stepped_at < now - STALLED_S or (held and held <= now)
             if held <= now and stalled and parts.queue.once(f"step:{running.id}", RING_AGAIN_S):
                 parts.queue.step(running.id)
-        elif connection.state == "on":
-            _start_what_is_due(parts, connection, now)
+        elif connection.writable and (connection.run_due(now) or connection.remap_due):
+            start_due(parts, connection.id)
         if parts.queue.once(f"problems:{connection.id}", PROBLEMS_S):
             problems.note(parts, connection)
         if connection.cm_token_expires_at and parts.queue.once(f"token:{connection.id}", TOKENS_S):
@@ -74,18 +75,6 @@ def tick(parts: Parts) -> None:
             exports.purge(tx)
             removals.purge(tx)
             days.purge(tx, day(Rules(), now - days.KEPT * 86400))
-
-
-def _start_what_is_due(parts: Parts, connection: Connection, now: float) -> None:
-    if connection.cm_list_id is None:
-        return
-    if connection.next_run_at is None or connection.next_run_at <= now:
-        with parts.database.write() as tx:
-            ours = connections.take_due_run(tx, connection, next_run(connection.id, connection.rules, now))
-        if ours and connection.next_run_at is not None:
-            work.start_run(parts, connection.id, trigger="clock")
-    elif connection.remap_due:
-        work.start_run(parts, connection.id, trigger="change", phase="compare")
 
 
 def _renew(parts: Parts, connection: Connection) -> None:

@@ -24,6 +24,7 @@ from relay.sync.health import status as reports
 from relay.sync.intake import replay as replays
 from relay.sync.parts import Parts
 from relay.sync.runs import progress
+from relay.sync.runs.start import in_the_way
 
 Answer = tuple[Any, int]
 Options = argparse.Namespace
@@ -152,9 +153,8 @@ def reconcile(parts: Parts, options: Options) -> Answer:
     if connection.cm_list_id is None:
         parts.campaign_monitor(connection)  # says what is missing
     run, new = work.start_run(parts, connection.id, trigger="person", dry=options.dry_run)
-    if run.dry != options.dry_run:
-        word = "dry run" if run.dry else "run"
-        raise RelayError(f"A {word} is under way; this one was not started.", remedy="Wait until it has ended.")
+    if not new and (words := in_the_way(run, options.dry_run)):
+        raise RelayError(f"{words}; this one was not started.", remedy="Wait until it has ended.")
     if not options.wait:
         return {"run": run.id, "state": run.state, "started": new}, 0
     ended = watch(parts, run.id)

@@ -49,6 +49,9 @@ class Connection:
     def writable(self) -> bool:
         return self.state == "on" and self.cm_list_id is not None
 
+    def run_due(self, now: float) -> bool:
+        return self.next_run_at is None or self.next_run_at <= now
+
     @property
     def segments_now(self) -> bool:
         """Whether segments are to be looked at, and CM was not busy with one a moment ago."""
@@ -95,13 +98,3 @@ def succeeded(tx: Tx, connection: Connection) -> None:
     if connection.held_times:
         told = {"problem": None} if connection.state == "on" else {}
         change(tx, connection.id, held_until=None, held_times=0, **told)
-
-
-def take_due_run(tx: Tx, connection: Connection, next_run_at: float) -> bool:
-    """Whether this caller starts the run that is due: of any number of clocks, only one moves the date on."""
-    moved = tx.execute(
-        sa.update(connections)
-        .where(connections.c.id == connection.id, connections.c.next_run_at == connection.next_run_at)
-        .values(next_run_at=next_run_at)
-    )
-    return moved.rowcount == 1

@@ -84,6 +84,12 @@ def latest(tx: Tx, connection_id: str, limit: int = 1, *, dry: bool | None = Non
     return [Run(**row) for row in tx.execute(query.order_by(runs.c.id.desc()).limit(limit)).mappings()]
 
 
+def none_was_whole(tx: Tx, connection_id: str) -> bool:
+    """Whether no run has completed yet that read both sides, of the last ones."""
+    ended = [run for run in latest(tx, connection_id, 50, dry=False) if run.state == "completed"]
+    return all(run.trigger == "change" for run in ended)
+
+
 def left_some(tx: Tx, connection_id: str) -> bool:
     """Whether the last real run ended by itself: whoever it meant to write and still waits is nobody's otherwise."""
     query = sa.select(runs.c.state).where(runs.c.connection_id == connection_id, ~runs.c.dry)

@@ -14,6 +14,7 @@ from relay.store.receipts import Touched
 from relay.store.runs import Run
 from relay.sync import work
 from relay.sync.runs import brake, progress
+from relay.sync.runs.start import in_the_way
 from relay.web.access import asked, needs, noted, parts
 from relay.web.csvs import csv_lines
 
@@ -83,8 +84,8 @@ def start(connection: Connection) -> Plain:
     run, new = work.start_run(parts(), connection.id, trigger="person", dry=dry)
     if new:
         noted("asked what a run would do" if dry else "started a run", connection=connection, run=run.id)
-    elif run.dry != dry:
-        flash(f"{'A look at what a run would do' if run.dry else 'A run'} is under way: this is it.", "info")
+    elif words := in_the_way(run, dry):
+        flash(f"{words}: this is it.", "info")
     return redirect(url_for("runs.one", number=run.id))
 
 

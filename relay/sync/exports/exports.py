@@ -64,8 +64,8 @@ def stage(
 def start(parts: Parts, connection: Connection, export: Export, *, dry: bool = False) -> Run:
     """A run that reads the export in place of EHQ. :raise RelayError: when another run is under way."""
     with parts.database.write() as tx:
-        first = not any(run.state == "completed" for run in runs.latest(tx, connection.id, 50, dry=False))
-        counts = {**({"first_run": True} if first else {}), "export": dict(export.summary)}
+        first = {"first_run": True} if runs.none_was_whole(tx, connection.id) else {}
+        counts = {**first, "export": dict(export.summary)}
         run = runs.start(tx, connection.id, "export", dry, "fields", counts)
         if run is None:
             raise RelayError("A run is under way; this one was not started.", remedy="Try again when it has ended.")

@@ -20,6 +20,7 @@ from relay.sync.intake.apply import compare
 from relay.sync.parts import Parts
 from relay.sync.people.why import why_refused
 from relay.sync.picture import Picture
+from relay.sync.runs.start import in_the_way
 
 AT_ONCE = 500
 HELD_TIMES = 5
@@ -123,7 +124,9 @@ def again(parts: Parts, connection: Connection, key: str) -> dict[str, Any]:
     else:
         if not connection.writable:
             raise NeedsPerson("No run can start as things are.", remedy="Resume the connection first.")
-        work.start_run(parts, connection.id, trigger="person")
+        run, new = work.start_run(parts, connection.id, trigger="person")
+        if not new and (words := in_the_way(run, dry=False)):
+            raise RelayError(f"{words}; this one was not started.", remedy="Wait until it has ended.")
         return {"problem": key, "tried": tried}
     parts.queue.ring(connection.id, always=True)
     return {"problem": key, "tried": tried}
