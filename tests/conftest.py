@@ -167,9 +167,9 @@ class Relay:
         self.secret = added["webhook_secret"]
         return self.parts.connection(added["connection"])
 
-    def reconcile(self, connection: Connection, *, dry: bool = False, patience: float = 60.0) -> Run:
+    def reconcile(self, connection: Connection, *, dry: bool = False, patience: float = 60.0, **more: Any) -> Run:
         """A run to its end."""
-        run, _ = work.start_run(self.parts, connection.id, trigger="person", dry=dry)
+        run, _ = work.start_run(self.parts, connection.id, **{"trigger": "person", "dry": dry, **more})
         give_up = time.monotonic() + patience
         while time.monotonic() < give_up:
             self.work()
@@ -437,6 +437,10 @@ class Live(NamedTuple):
 
     def run(self, **more: Any) -> Run:
         return self.relay.reconcile(self.connection, **more)
+
+    def change(self) -> Run:
+        """The run that follows when rules were changed."""
+        return self.run(trigger="change", phase="compare")
 
     def subscriber(self, email: str) -> Any:
         """What CM holds under an address, or None."""

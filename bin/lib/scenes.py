@@ -29,6 +29,7 @@ def save(section: str) -> str:
 
 
 UNCHECKED, SEND = "document.querySelector('main form').noValidate = true;", press("main form button")
+WRONG_ALIAS = '{"overrides": {"attributes": {"subscribed": ["unconfirmed"]}}}'
 EMPTY = (  # before anything is connected
     Scene("login", "", "/login"),
     Scene("connections-empty", "admin", "/"),
@@ -89,6 +90,7 @@ SCENES = (
     Scene("import-wrong", "operator", "/c/{c}/import", UNCHECKED + SEND),
     Scene("overrides", "operator", "/c/{c}/overrides"),
     Scene("overrides-wrong", "operator", "/c/{c}/overrides", fill("#document", "{") + SEND),
+    Scene("overrides-effect", "operator", "/c/{c}/overrides", fill("#document", WRONG_ALIAS) + press("main .btn-lg")),
     Scene("settings", "admin", "/c/{c}/settings"),
     Scene("settings-viewer", "viewer", "/c/{c}/settings"),
     Scene("settings-effect", "operator", "/c/{c}/settings", press("#audience-participants") + save("audience")),

@@ -78,6 +78,8 @@ def parser() -> Parser:
     configure = command(connection, "configure", commands.configure, "Replace a connection's rules by a JSON document.")
     configure.add_argument("connection", metavar="C")
     configure.add_argument("file", metavar="FILE", help="- for standard input")
+    configure.add_argument("--dry-run", action="store_true", help="save nothing; say what it would do to people")
+    configure.add_argument("--yes", action="store_true", help="its overrides are right, though a run stopped")
     trying.parsers(command, connection)
     command(connection, "list", commands.list_connections, "All connections.")
     for name, act, text in (

@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 import time
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from relay.store.chosen import Filter
 from relay.sync import work
 from relay.sync.connections import check as checks
 from relay.sync.connections import connect, credentials, lists
+from relay.sync.connections import effect as effects
 from relay.sync.connections import probe as probing
 from relay.sync.health import status as reports
 from relay.sync.intake import replay as replays
@@ -91,8 +93,14 @@ def configure(parts: Parts, options: Options) -> Answer:
         raise Invalid(f"{options.file} is not JSON: {error}.", remedy="Nothing was changed.") from None
     if not isinstance(document, dict):
         raise Invalid("The document must be a JSON object.", remedy="Nothing was changed.")
-    rules = connect.configure(parts, connection, document)
-    return {"connection": connection.id, "rules": rules.model_dump(mode="json")}, 0
+    rules = connect.checked(document)
+    looked, anew = effects.effect(parts, connection, rules), effects.read_anew(parts, connection, rules)
+    told = {"effect": asdict(looked), "read_anew": asdict(anew) if anew else None, "dry_run": options.dry_run}
+    if not options.dry_run:
+        connect.configure(parts, connection, document)
+        if options.yes:
+            connect.confirm_overrides(parts, parts.connection(connection.id))
+    return {"connection": connection.id, "rules": rules.model_dump(mode="json"), **told}, 0
 
 
 def list_connections(parts: Parts, _: Options) -> Answer:

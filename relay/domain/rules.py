@@ -97,6 +97,11 @@ def fingerprint(rules: Rules) -> str:
     return hashlib.sha256(orjson.dumps(rules.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+def spelling(rules: Rules) -> str:
+    """The same for the same overrides: tells whether EHQ was read by others."""
+    return fingerprint(Rules(overrides=rules.overrides))
+
+
 WHY_NOT = {
     "erased": "Erased here on request. What EHQ says of this account is no longer taken in.",
     "deleted": "EHQ deleted this account.",

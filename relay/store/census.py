@@ -83,7 +83,7 @@ def keep(tx: Tx, some: Sequence[Person], absent_runs: int) -> None:
 
 
 def ask_anew(tx: Tx, connection_id: str) -> None:
-    """A person changed the rules: whoever is outside them leaves now, whatever was held or kept before."""
+    """A person changed who is outside the rules: whoever was held or kept before is judged anew."""
     mine = (_c.connection_id == connection_id, _c.brake_run.is_not(None))
     tx.execute(sa.update(table).where(*mine).values(brake_run=None))
 

@@ -44,6 +44,9 @@ class Connection:
     rules_kept: Mapping[str, Any] | None = None
     switches: Mapping[str, Any] | None = None
     cm_account: str | None = None
+    compared_rules: Mapping[str, Any] | None = None
+    """{"audience", "overrides"}"""
+    read_overrides: str | None = None
 
     @property
     def writable(self) -> bool:

@@ -58,6 +58,12 @@ def after(tx: Tx, connection_id: str, last_id: int, limit: int) -> list[Person]:
     return people(tx, select(connection_id).where(_c.id > last_id).order_by(_c.id).limit(limit))
 
 
+def spread(tx: Tx, connection_id: str, last_id: int, limit: int, every: int) -> list[Person]:
+    """Like `after`, but of our ids only those that `every` divides."""
+    query = select(connection_id).where(_c.id > last_id, _c.id % every == 0)
+    return people(tx, query.order_by(_c.id).limit(limit))
+
+
 def by_our_ids(tx: Tx, connection_id: str, ids: Sequence[int]) -> list[Person]:
     """These participants as they are now, by our ids."""
     return people(tx, select(connection_id).where(among(tx, _c.id, ids)))

@@ -33,6 +33,10 @@ connections = sa.Table(
     sa.Column("segments_after", Time, comment="CM was busy with one: segments are not looked at before this"),
     sa.Column("rules_kept", sa.JSON, comment="rules of people's own segments, while a call may cost them"),
     sa.Column("switches", sa.JSON, comment="what a probe found out about CM"),
+    sa.Column("compared_rules", sa.JSON, comment="audience and overrides by which all were last compared"),
+    sa.Column(
+        "read_overrides", sa.Text, comment="hash of those by which EHQ was last read whole, or which a person confirmed"
+    ),
     sa.Column("remap_due", sa.Boolean, nullable=False, server_default=sa.false(), comment="compare everybody again"),
     sa.Column("next_run_at", Time),
     sa.Column(

@@ -6,16 +6,16 @@ from typing import Any
 from flask import flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from relay.domain.rules import fingerprint, read_rules
+from relay.domain.rules import Rules, fingerprint, read_rules
 from relay.errors import Invalid
 from relay.store.connections import Connection
 from relay.sync.connections import connect
 from relay.sync.connections.connect import Stale
-from relay.sync.connections.effect import effect
+from relay.sync.connections.effect import effect, read_anew
 from relay.sync.runs.start import start_run
 from relay.web.access import noted, parts
 
-PEOPLE = ("audience", "fields_left_out", "time_zone")
+PEOPLE = ("audience", "fields_left_out", "time_zone", "overrides")
 """What changes who is on the list, or what is said of them: shown before it is saved."""
 Answer = Response | tuple[str, int]
 
@@ -40,21 +40,35 @@ def change(connection: Connection, differs: Mapping[str, Any], back: str) -> Ans
         return redirect(back)
     if known != seen(connection):
         return render_template("settings/stale.html", back=back), 409
-    if set(changed) & set(PEOPLE) and request.form.get("sure") != "yes":
-        fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("csrf_token", "sure")]
-        return render_template(
-            "settings/effect.html", effect=effect(parts(), connection, rules), fields=fields, back=back
-        ), 200
+    if shown := shown_first(connection, rules, back):
+        return shown, 200
     try:
         connect.configure(parts(), connection, after, known)
     except Stale:
         return render_template("settings/stale.html", back=back), 409
-    shown = ({name: whole[name] for name in changed} for whole in (before, after))
-    noted("changed the settings", connection=connection, before=next(shown), after=next(shown))
+    were, are = ({name: whole[name] for name in changed} for whole in (before, after))
+    noted("changed the settings", connection=connection, before=were, after=are)
     if connection.writable:
         start_run(parts(), connection.id, trigger="change", phase="compare")
     flash("Saved. Everybody is compared anew.", "success")
     return redirect(back)
+
+
+def shown_first(connection: Connection, rules: Rules, back: str) -> str | None:
+    """The page that shows what `rules` would do to people; None where they do nothing to them, or it was seen."""
+    same = all(getattr(rules, name) == getattr(connection.rules, name) for name in PEOPLE)
+    if same or request.form.get("sure") == "yes":
+        return None
+    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("csrf_token", "sure")]
+    return render_template(
+        "settings/effect.html",
+        effect=effect(parts(), connection, rules),
+        anew=read_anew(parts(), connection, rules),
+        limit=rules.brake,
+        overrides=rules.overrides != connection.rules.overrides,
+        fields=fields,
+        back=back,
+    )
 
 
 def number(name: str, what: str) -> float:

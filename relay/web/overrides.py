@@ -15,7 +15,10 @@ from relay.store import deliveries, participants
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
 from relay.sync.connections import connect, trial
+from relay.sync.runs import brake
+from relay.sync.runs.start import start_run
 from relay.web.access import needs, noted, parts
+from relay.web.changes import shown_first
 from relay.web.words import mask, mask_email
 
 blueprint = Blueprint("overrides", __name__)
@@ -49,8 +52,11 @@ def save(connection: Connection) -> Response | tuple[str, int]:
     except RelayError as error:
         return _page(connection, [("document", str(error))]), 422
     version = request.form.get("version", "")
+    current = version == fingerprint(connection.rules)
+    if current and (shown := shown_first(connection, rules, url_for("overrides.page"))):
+        return shown, 200
     try:
-        if rules != connection.rules or version != fingerprint(connection.rules):
+        if rules != connection.rules or not current:
             connect.configure(parts(), connection, rules.model_dump(mode="json"), version)
             before, after = (_of(one.model_dump(mode="json")) for one in (connection.rules, rules))
             noted("changed what the site does differently", connection=connection, before=before, after=after)
@@ -60,6 +66,21 @@ def save(connection: Connection) -> Response | tuple[str, int]:
         more = {"there_now": _pretty(_of(now.model_dump(mode="json"))), "rules_version": fingerprint(now)}
         return _page(connection, [("document", changed)], **more), 409
     flash("Saved. Everybody is compared anew, and what is quarantined can be taken again.", "success")
+    return redirect(url_for("overrides.page"))
+
+
+@blueprint.post("/c/<connection>/overrides/right")
+@needs("operator")
+def right(connection: Connection) -> Response:
+    """They read EHQ as it is meant, though a run stopped before many opt-outs."""
+    if request.form.get("version") != fingerprint(connection.rules):
+        flash("Somebody changed these rules meanwhile, so nothing was confirmed. Look at them again.", "warning")
+        return redirect(url_for("overrides.page"))
+    connect.confirm_overrides(parts(), connection)
+    noted("confirmed what the site does differently", connection=connection)
+    if connection.writable:
+        start_run(parts(), connection.id, trigger="person")
+    flash("Confirmed. EngagementHQ is read again, and whoever is unsubscribed or blocked there leaves.", "success")
     return redirect(url_for("overrides.page"))
 
 
@@ -119,6 +140,7 @@ def _page(connection: Connection, problems: list[tuple[str, str]] | None = None,
     with parts().database.read() as tx:
         latest = [one for one in deliveries.search(tx, connection.id, limit=50) if one.body is not None]
         quarantined = deliveries.search(tx, connection.id, state="quarantined", limit=1)
+        asks = brake.asks_about_overrides(tx, connection)
     latest.sort(key=lambda one: one.state != "quarantined")
     more.setdefault("rules_version", request.form.get("version") or fingerprint(connection.rules))
     return render_template(
@@ -127,6 +149,7 @@ def _page(connection: Connection, problems: list[tuple[str, str]] | None = None,
         example=_pretty(EXAMPLE),
         choices=[(one.key, _named(connection, one)) for one in latest[:20]],
         quarantined=bool(quarantined),
+        asks=asks,
         problems=problems or [],
         given=request.form,
         **more,

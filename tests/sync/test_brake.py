@@ -160,7 +160,7 @@ def test_many_whom_a_run_finds_outside_the_audience_wait_for_a_person_too(narrow
     assert {live.state(email) for email in out} == {"Deleted"}
 
 
-def test_kept_outside_the_audience_they_are_not_asked_about_again_unless_the_rules_change(narrow: Live) -> None:
+def test_kept_outside_the_audience_they_are_not_asked_about_again_unless_the_audience_changes(narrow: Live) -> None:
     live = narrow
     out = everyone_loses(live, 0, 1, 2)
     decide(live, brake.reject, live.run().id)
@@ -168,6 +168,10 @@ def test_kept_outside_the_audience_they_are_not_asked_about_again_unless_the_rul
     assert {live.state(email) for email in out} == {"Active"}
     assert live.relay.person(live.connection, out[0])["standing"] == "kept"
     connect.configure(live.relay.parts, live.connection, {**AUDIENCE, "time_zone": "Australia/Sydney"})
+    assert live.run().state == "completed"
+    assert {live.state(email) for email in out} == {"Active"}
+    narrower = {**AUDIENCE, "audience": {"roles": ["participant"], "activated_only": True}}
+    connect.configure(live.relay.parts, live.connection, narrower)
     assert live.run().state == "completed"
     assert {live.state(email) for email in out} == {"Deleted"}
 
@@ -211,3 +215,62 @@ def test_a_dry_run_says_that_the_brake_would_stop_it(live: Live) -> None:
     assert run.state == "completed"
     assert (run.counts["braked"], run.counts["leaves"]) == (3, 3)
     assert waiting(live) is None
+
+
+MISTYPED = {"overrides": {"roles": {"site_admin": ["participant"]}}}
+CAREFUL = {"brake": {"people": 2, "percent": 0}}
+
+
+def test_many_whom_overrides_put_outside_the_audience_wait_for_a_person(narrow: Live) -> None:
+    before = narrow.cm.active()
+    connect.configure(narrow.relay.parts, narrow.connection, {**AUDIENCE, **MISTYPED})
+    run = narrow.change()
+    assert run.state == "braked"
+    assert narrow.cm.active() == before
+    connect.configure(narrow.relay.parts, narrow.connection, AUDIENCE)
+    assert narrow.change().state == "completed"
+    assert waiting(narrow) is None
+
+
+def test_of_an_audience_and_overrides_that_change_together_only_what_the_audience_means_is_done_at_once(
+    live: Live,
+) -> None:
+    out = everyone_loses(live, 0, 1, 2, silent=False)
+    live.arrives()
+    before = live.cm.active()
+    connect.configure(live.relay.parts, live.connection, {**AUDIENCE, **MISTYPED})
+    assert live.change().state == "braked"
+    gone = before - live.cm.active()
+    assert gone > set(out)
+    roles = {a["email"].lower(): a["role-name"] for a in live.ehq.people().values()}
+    assert "participant" not in {roles[email] for email in gone}
+
+
+def test_a_deleted_group_lets_nobody_go_whom_the_brake_holds(narrow: Live) -> None:
+    out = everyone_loses(narrow, 0, 1, 2)
+    assert narrow.run().state == "braked"
+    narrow.happens("group_delete")
+    narrow.change()
+    assert {narrow.state(email) for email in out} == {"Active"}
+
+
+WRONG = {"overrides": {"attributes": {"subscribed": ["unconfirmed"]}}}
+
+
+def test_overrides_that_make_many_opt_outs_stop_the_read_until_a_person_corrects_or_confirms_them(live: Live) -> None:
+    before = live.cm.active()
+    connect.configure(live.relay.parts, live.connection, {**CAREFUL, **WRONG})
+    for _ in range(2):
+        run = live.run()
+        assert run.state == "needs_person"
+        assert run.problem is not None
+        assert "unsubscribed or blocked" in run.problem["message"]
+    assert live.cm.active() == before
+    connect.configure(live.relay.parts, live.connection, CAREFUL)
+    assert live.run().state == "completed"
+    assert live.cm.active() == before
+    connect.configure(live.relay.parts, live.connection, {**CAREFUL, **WRONG})
+    assert live.run().state == "needs_person"
+    connect.confirm_overrides(live.relay.parts, live.relay.parts.connection(live.connection.id))
+    assert live.run().state == "completed"
+    assert len(live.cm.active()) < len(before) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -34,7 +35,10 @@ def test_a_document_is_tried_masked_and_then_saved(visit: Visit, connection: Con
     assert "althea@example.com" not in found
     assert parts.connection(connection.id).rules.overrides == {}
     now = version(operator, there)
-    saved = operator.post(there, {"document": WANTED, "version": now}, follow_redirects=True)
+    looked = operator.post(there, {"document": WANTED, "version": now})
+    assert "Nothing is saved yet" in looked.text
+    assert parts.connection(connection.id).rules.overrides == {}
+    saved = operator.post(there, {"document": WANTED, "version": now, "sure": "yes"}, follow_redirects=True)
     assert "Saved" in saved.text
     assert parts.connection(connection.id).rules.overrides == DOCUMENT
     lost = operator.post(there, {"document": "{}", "version": now})
@@ -90,3 +94,39 @@ def test_a_wrong_document_is_said_at_its_field_and_kept_in_it(
 
 def test_it_is_for_operators(visit: Visit, connection: Connection) -> None:
     assert visit("viewer").get(f"/c/{connection.id}/overrides").status_code == 403
+
+
+WRONG = json.dumps({"overrides": {"attributes": {"subscribed": ["unconfirmed"]}}})
+
+
+def test_what_overrides_do_to_people_is_shown_before_they_are_saved_by_what_is_known_and_by_what_ehq_says(
+    visit: Visit, live: Live
+) -> None:
+    operator, there = visit("operator"), f"/c/{live.connection.id}/overrides"
+    mistyped = json.dumps({"overrides": {"roles": {"site_admin": ["participant"]}}})
+    page = operator.post(there, {"document": mistyped, "version": version(operator, there)}).text
+    assert "Of all 60 people" in page
+    assert "Nothing is saved yet" in page
+    page = operator.post(there, {"document": WRONG, "version": version(operator, there)}).text
+    stored, _, anew = page.partition("By what EngagementHQ says")
+    assert "Leave the list</dt><dd>0 people" in stored
+    gone = re.search(r"of them as unsubscribed or blocked in EngagementHQ</dt><dd>(\d+) people", anew)
+    assert gone
+    assert int(gone[1]) > 20
+    live.ehq.faults(status=503)
+    page = operator.post(there, {"document": WRONG, "version": version(operator, there)}).text
+    assert "EngagementHQ could not be read so" in page
+
+
+def test_a_run_that_asks_whether_overrides_are_right_is_answered_on_their_page(visit: Visit, live: Live) -> None:
+    operator, there = visit("operator"), f"/c/{live.connection.id}/overrides"
+    operator.post(there, {"document": WRONG, "version": version(operator, there), "sure": "yes"})
+    assert live.run().state == "needs_person"
+    assert "read EngagementHQ rightly" in operator.get(there).text
+    late = operator.post(f"{there}/right", {"version": "of another tab"}, follow_redirects=True)
+    assert "nothing was confirmed" in late.text
+    before = live.cm.active()
+    operator.post(f"{there}/right", {"version": version(operator, there)})
+    live.relay.settle(live.connection)
+    assert len(live.cm.active()) < len(before) / 2
+    assert "read EngagementHQ rightly" not in operator.get(there).text

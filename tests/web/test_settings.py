@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from relay.domain.rules import Rules
 from relay.store import audit, connections, participants, runs
 from relay.store.connections import Connection
+from relay.sync.connections.effect import effect
 from relay.sync.parts import Parts
 from tests.conftest import Relay, SimulatedEhq, Visitor
 
 Visit = Callable[[str], Visitor]
+
+TEAM = {"role": "site_admin"}
 
 
 def seen(text: str) -> str:
@@ -172,3 +177,17 @@ def test_a_character_that_no_database_takes_is_refused_wherever_it_is_sent(
     page = visit("operator").post(path.format(connection.id), form)
     assert page.status_code == 400
     assert "nobody can type" in page.text
+
+
+def test_of_many_people_a_part_that_is_spread_over_all_is_looked_at(parts: Parts, synced: Connection) -> None:
+    with parts.database.write() as tx:
+        everyone = participants.after(tx, synced.id, 0, 100)
+        for person in everyone[40:]:
+            participants.save_known(tx, [(person.id, replace(person.known, values=person.known.values | TEAM))], str)
+    narrower = Rules(audience={"roles": ["participant", "project_admin"]})  # type: ignore[arg-type]
+    part = effect(parts, synced, narrower, most=20)
+    assert (part.looked, part.everyone, part.whole) == (20, 60, False)
+    assert 0 < part.leaves < 10
+    whole = effect(parts, synced, narrower)
+    assert whole.whole
+    assert whole.leaves > 10

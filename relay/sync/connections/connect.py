@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from relay.domain.rules import Rules, fingerprint, read_rules
+from relay.domain.rules import Rules, fingerprint, read_rules, spelling
 from relay.domain.schedule import next_run
 from relay.ehq.calls import site_address
 from relay.ehq.dialect import dialect
@@ -111,13 +111,19 @@ class Stale(RelayError):
     """Two people changed the same settings; the second changed nothing."""
 
 
+def checked(document: Mapping[str, Any]) -> Rules:
+    """:raise Invalid: naming what is wrong, in the overrides too."""
+    rules = read_rules(document)
+    dialect(rules.overrides or None)
+    return rules
+
+
 def configure(parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None) -> Rules:
     """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves.
 
     :raise Stale: when they are no longer those whose fingerprint is `known`; then nothing was changed.
     """
-    rules = read_rules(document)
-    dialect(rules.overrides or None)
+    rules = checked(document)
     with parts.database.write() as tx:
         now = connections.find(tx, connection.id, lock=True)
         if known is not None and (now is None or fingerprint(now.rules) != known):
@@ -133,6 +139,12 @@ def configure(parts: Parts, connection: Connection, document: Mapping[str, Any],
             next_run_at=next_run(connection.id, rules, time.time()),
         )
     return rules
+
+
+def confirm_overrides(parts: Parts, connection: Connection) -> None:
+    """A person says that they read EHQ rightly: the next read takes in whatever opt-outs they make."""
+    with parts.database.write() as tx:
+        connections.change(tx, connection.id, read_overrides=spelling(connection.rules))
 
 
 def pause(parts: Parts, connection: Connection) -> None:

@@ -6,9 +6,11 @@ Who is held stays on the list. Explicit opt-outs, blocks and deletions are never
 import time
 from typing import Any
 
+from relay.domain.rules import spelling
 from relay.errors import RelayError
 from relay.store import census, participants, runs
 from relay.store.connections import Connection
+from relay.store.database import Tx
 from relay.store.participants import LEAVING
 from relay.store.runs import Run
 from relay.sync.parts import Parts
@@ -102,6 +104,27 @@ def let_go(parts: Parts, connection: Connection, up_to_run: int) -> int:
             leaving = [person.id for person in fresh if verdicts[person.id].step == "leave"]
             participants.wait(tx, leaving, LEAVING, UNTOLD, up_to_run)
         count += len(leaving)
+
+
+# A wrong alias makes everybody an explicit opt-out, whom no brake holds: the first read of EHQ by other overrides takes
+# in few of those, and asks before it takes in many. It asks as long as nobody corrects or confirms them.
+
+
+def new_overrides(connection: Connection) -> bool:
+    """Whether EHQ was last read by others, and nobody confirmed these."""
+    return connection.read_overrides not in (None, spelling(connection.rules))
+
+
+def overrides_code(connection: Connection) -> str:
+    """The code of a run that asks about these overrides."""
+    return f"overrides-{spelling(connection.rules)}"
+
+
+def asks_about_overrides(tx: Tx, connection: Connection) -> bool:
+    if not new_overrides(connection):
+        return False
+    code = overrides_code(connection)
+    return any((run.problem or {}).get("code") == code for run in runs.latest(tx, connection.id, 50))
 
 
 def words(counts: Any) -> str:

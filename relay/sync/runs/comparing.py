@@ -7,7 +7,8 @@ from typing import Any
 
 from relay.domain.decide import opted_out
 from relay.domain.mapping import differences
-from relay.domain.rules import fingerprint
+from relay.domain.rules import Rules, against, fingerprint
+from relay.ehq.dialect import dialect
 from relay.store import census, connections, participants
 from relay.store.database import Tx
 from relay.store.participants import BULK, LEAVING, LIVE
@@ -63,18 +64,18 @@ class Comparing(Reading):
                 yield write
 
     def _begin_comparing(self) -> None:
-        """Did a person change the rules? From here on these rules are the ones compared with; another change to them,
-        even one in the next second, is another comparison."""
+        """From here on these rules are the ones compared with; another change to them, even one in the next second, is
+        another comparison."""
         with self.parts.database.write() as tx:
             fresh = connections.find(tx, self.connection.id)
             if fresh is not None:
                 self.connection = fresh
             self.counts["rules"] = fingerprint(self.connection.rules)
-            self.cursor |= {"last": 0, "asked": self.connection.remap_due}
-            if self.connection.remap_due and not self.run.dry:
-                census.ask_anew(tx, self.connection.id)
-                connections.change(tx, self.connection.id, remap_due=False)
+            self.cursor["last"] = 0
             if not self.run.dry:
+                if self.connection.compared_rules not in (None, _deciding(self.connection.rules)):
+                    census.ask_anew(tx, self.connection.id)
+                connections.change(tx, self.connection.id, remap_due=False)
                 census.absent_elsewhere(tx, self.connection.id, ABSENT_RUNS)
             self._on_list(tx)
             self.note(tx)
@@ -88,7 +89,12 @@ class Comparing(Reading):
             absent, outside = self.cursor.get("absent", 0), self.cursor.get("outside", 0)
         if absent + outside > self.connection.rules.brake.limit(on_list):
             self.counts |= {"braked": absent + outside, "absent": absent, "outside": outside}
-        elif not self.run.dry and (gone := let_go(self.parts, self.connection, self.run.id)):
+        if not self.run.dry and self.counts["rules"] == fingerprint(self.connection.rules):
+            with self.parts.database.write() as tx:
+                connections.change(tx, self.connection.id, compared_rules=_deciding(self.connection.rules))
+        if self.counts.get("braked"):
+            return
+        if not self.run.dry and (gone := let_go(self.parts, self.connection, self.run.id)):
             self._found("leaves", UNTOLD, gone)
 
     def _on_list(self, tx: Tx) -> int:
@@ -172,10 +178,21 @@ class Comparing(Reading):
         missed = int(self.run.dry and person.seen_run != self.run.id)
         if person.absent_runs + missed >= ABSENT_RUNS:
             return "absent"
-        if self.cursor.get("asked") or person.brake_run == 0 or not picture.outside(person):
+        if person.brake_run == 0 or not picture.outside(person) or self._chosen(person):
             return None
         leaving = person.waiting_since is not None and person.lane == LEAVING
         return "outside" if person.brake_run or (verdict.step == "leave" and not leaving) else None
+
+    def _chosen(self, person: Person) -> bool:
+        """Whether an audience that a person chose since everybody was last compared puts them outside, as they were
+        read before: what other overrides make of people is nobody's choice about each of them."""
+        last, rules = self.connection.compared_rules, self.connection.rules
+        if last is None or last["audience"] == _deciding(rules)["audience"]:
+            return False
+        if last["overrides"] != rules.overrides and self.run.trigger != "change":
+            return False
+        role = dialect(last["overrides"] or None).role(person.known.values.get("role"))
+        return against(person.known, rules, role) is not None
 
     def _found(self, kind: str, cause: str, people: int = 1) -> None:
         self.count(kind, people)
@@ -204,3 +221,8 @@ class Comparing(Reading):
             examples.append(
                 {"ehq_id": person.known.ehq_id, "cause": cause, "reason": verdict.reason, "fields": fields[:20]}
             )
+
+
+def _deciding(rules: Rules) -> dict[str, Any]:
+    """Of the rules, what decides who is outside."""
+    return rules.model_dump(mode="json", include={"audience", "overrides"})

@@ -1,7 +1,7 @@
 """What a run reads, page by page: people from EHQ and subscribers from CM, and how each changes what we know."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,20 +10,22 @@ from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, alike, differences
 from relay.domain.merge import Known, see
 from relay.domain.participant import Question
+from relay.domain.rules import spelling, told_to_leave
 from relay.domain.version import Page
-from relay.errors import Incomplete
-from relay.store import asked, census, holdings, members, participants, runs
+from relay.errors import Incomplete, NeedsPerson
+from relay.store import asked, census, connections, holdings, members, participants, runs
 from relay.store import structure as tables
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.holdings import Holding
+from relay.store.person import Person
 from relay.store.runs import Run
 from relay.store.structure import FORMER
 from relay.sync.intake.hints import BY_HAND, opt_outs
 from relay.sync.intake.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
-from relay.sync.runs import drift
+from relay.sync.runs import brake, drift
 from relay.sync.runs.prefetch import Prefetch
 from relay.sync.structure import form, groups
 from relay.sync.upsert import removed
@@ -108,12 +110,32 @@ class Reading:
                     changed.append((person.id, now))
                 if now.values != person.known.values:
                     found[person.id] = self.cause(person.known, now.values), person.known, now.values
+            self._opt_outs_by_overrides(tx, [people[known.ehq_id] for _, known in changed], dict(changed))
             participants.save_known(tx, changed, picture.sought)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
             for name, ids in drift.explained(tx, self.connection.id, found).items():
                 participants.change(tx, ids, cause=name)
         self.known_picture = picture
         form.note(self.cursor.setdefault("form", {}), (Question(*words) for words in mentioned))
+
+    def _opt_outs_by_overrides(self, tx: Tx, people: Sequence[Person], now: Mapping[int, Known]) -> None:
+        """Who would be an explicit opt-out by overrides that are new: as many as the brake lets go are taken in.
+
+        An export was looked at before. :raise NeedsPerson: before any more is stored.
+        """
+        if self.run.trigger == "export" or not brake.new_overrides(self.connection):
+            return
+        ours = [p for p in people if p.record.put and p.held.state == "Active"]
+        fresh = [p for p in ours if not told_to_leave(p.known) and told_to_leave(now[p.id])]
+        self.cursor["opt_outs"] = self.cursor.get("opt_outs", 0) + len(fresh)
+        limit = self.connection.rules.brake.limit(participants.counts(tx, self.connection.id)["on_list"])
+        if self.cursor["opt_outs"] > limit or brake.asks_about_overrides(tx, self.connection):
+            raise NeedsPerson(
+                f"More than {limit} people on the list would be unsubscribed or blocked in EHQ by overrides that are "
+                "new. Reading stopped before these were taken in.",
+                remedy="Are the right attributes read? Correct it under Overrides, or confirm there that they are.",
+                code=brake.overrides_code(self.connection),
+            )
 
     def _ehq_complete(self) -> str:
         total, told = self.counts.get("ehq_total"), self.counts.get("ehq_told", 0)
@@ -127,6 +149,7 @@ class Reading:
                 members.answered(tx, self.connection.id, self.counts["began"]["ehq"])
                 if self.counts.get("groups_unlisted") == 0:
                     groups.absent(tx, self.connection, self.run.id, 2, self.counts)
+            connections.change(tx, self.connection.id, read_overrides=spelling(self.connection.rules))
             if not self.run.dry:
                 form.settle(tx, Picture.load(tx, self.connection), self.cursor.get("form", {}))
             self.note(tx, "campaign_monitor")
