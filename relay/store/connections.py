@@ -89,11 +89,16 @@ def change(tx: Tx, connection_id: str, **values: Any) -> None:
 
 
 def hold(tx: Tx, connection_id: str, times: int, problem: Mapping[str, Any], at_least: float | None = None) -> float:
-    """Pause after a failure that may pass: at most 1 s at first, doubling with jitter, never over 60 s."""
-    delay = min(LONGEST_HOLD_S, FIRST_HOLD_S * 2 ** min(times, 10)) * random.uniform(0.5, 1.0)
-    delay = float(min(LONGEST_HOLD_S, max(delay, at_least or 0.0)))
+    """Pause after a failure that may pass."""
+    delay = pause_s(times, at_least)
     change(tx, connection_id, held_until=time.time() + delay, held_times=times + 1, problem=problem)
     return delay
+
+
+def pause_s(times: int, at_least: float | None = None) -> float:
+    """How long, after so many before: at most 1 s at first, doubling with jitter, never over 60 s."""
+    delay = min(LONGEST_HOLD_S, FIRST_HOLD_S * 2 ** min(times, 10)) * random.uniform(0.5, 1.0)
+    return float(min(LONGEST_HOLD_S, max(delay, at_least or 0.0)))
 
 
 def succeeded(tx: Tx, connection: Connection) -> None:

@@ -23,6 +23,12 @@ from relay.sync.upsert.visits import Busy, failed, list_claim, open_lanes, visit
 
 GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""
+NOT_ON = {
+    "message": "The connection is not on, so the run ended.",
+    "remedy": "Resume it, or finish its set-up; then start the run again. A dry run needs neither.",
+    "code": "not-on",
+}
+OURS, BUG, BUG_TRIES = "The run failed on our side; nothing is lost.", "bug", 4
 EHQ_PHASES = ("groups", "ehq")
 log = structlog.get_logger()
 
@@ -48,8 +54,9 @@ def step(parts: Parts, run_id: int) -> None:
 
 def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bool:
     """Takes the step and records what came of it; answers whether the next may follow at once."""
-    if connection.state in ("paused", "needs_person") and not run.dry:
-        _finish(parts, run, "stopped" if connection.state == "paused" else "needs_person", connection.problem)
+    if connection.state != "on" and not run.dry:
+        needed = connection.state == "needs_person"
+        _finish(parts, run, "needs_person" if needed else "stopped", connection.problem if needed else NOT_ON)
         return False
     if run.problem and run.problem.get("until", 0) > time.time():
         return False
@@ -60,8 +67,8 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
             apply_waiting(parts, connection)  # live changes first
             yield held
 
-    taking = _step_of(parts, connection, run, claim_list)
     try:
+        taking = _step_of(parts, connection, run, claim_list)
         phase = taking.take()
         lease.check()
         with parts.database.write() as tx:
@@ -82,6 +89,10 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
         if run.phase not in EHQ_PHASES and not run.dry:
             failed(parts, connection, error)
         _finish(parts, run, "needs_person" if isinstance(error, NeedsPerson) else "incomplete", _problem(error))
+        return False
+    except Exception:
+        log.exception("step failed", connection=connection.id, run=run.id, phase=run.phase)
+        _hold_run(parts, run, RetryLater(OURS, remedy="Report it, with what the worker's log says of it.", code=BUG))
         return False
     if phase != "done":
         return True
@@ -116,11 +127,14 @@ def _hold_run(parts: Parts, run: Run, error: RetryLater) -> None:
     now = time.time()
     before = run.problem or {}
     since, times = before.get("since", now), before.get("times", 0)
-    if now - since > GIVE_UP_S:
+    bugs = before.get("bugs", 0) + (error.code == BUG)
+    if now - since > GIVE_UP_S or bugs >= BUG_TRIES:
         _finish(parts, run, "incomplete", _problem(error))
         return
-    delay = max(error.retry_after or 0.0, min(60.0, 0.7 * 2 ** min(times, 8)))
-    held = {**_problem(error), "since": since, "times": times + 1, "until": now + delay}
+    delay = connections.pause_s(times, error.retry_after)
+    if run.phase in EHQ_PHASES:  # which may ask for longer (EHQ contract §5.7): nobody but this run waits for it
+        delay = max(delay, error.retry_after or 0.0)
+    held = {**_problem(error), "since": since, "times": times + 1, "bugs": bugs, "until": now + delay}
     with parts.database.write() as tx:
         runs.hold(tx, run.id, held)
     log.warning("run held", connection=run.connection_id, run=run.id, phase=run.phase, code=error.code)

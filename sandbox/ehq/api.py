@@ -58,8 +58,9 @@ def strike() -> Response | None:
     faults, nth = site().faults, site().calls.begin(f"{request.method} {request.path}", False)
     g.counted = True
     time.sleep(float(faults.get("latency_ms", 0)) / 1000)
+    wait = faults.get("retry_after_s")
     if status := faults.take("status"):
-        return problem(int(status), "fault")
+        return problem(int(status), "fault", wait and {"Retry-After": str(wait)})
     every = int(faults.get("status_429_every", 0))
     if every and nth % every == 0:
         return problem(429, "too_many_requests", {"Retry-After": "1"})

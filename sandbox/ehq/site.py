@@ -20,6 +20,7 @@ from sandbox.people import DAY, QUESTIONS, Inventor, Person, Question, invent
 FAULTS = {
     "latency_ms": "every API call takes this much longer",
     "status": "every API call answers this status",
+    "retry_after_s": "what the fault status asks for in Retry-After",
     "fail_pages": "page numbers that answer 403, such as [3]",
     "status_429_every": "every n-th API call answers 429 with Retry-After: 1",
     "html": "lists answer an HTML page with status 200",
