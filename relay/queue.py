@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 
 LIVE, BULK = "live", "bulk"
 ALLOWED = {"relay.jobs.live", "relay.jobs.step", "relay.jobs.group"}
-RING_S, QUIET_S = 5, 2.0
+RING_S, QUIET_S, LOOKED_AT = 5, 2.0, 20
 log = structlog.get_logger()
 
 
@@ -82,6 +82,15 @@ class Queue:
             return {name: queue.count for name, queue in self.queues.items()}
         except redis.RedisError:
             return None
+
+    def others_wait(self, connection_id: str) -> bool:
+        """Whether anything waits but rings for this connection; True also when Redis is away."""
+        try:
+            if self.queues[BULK].count:
+                return True
+            return any([*job.args] != [connection_id] for job in self.queues[LIVE].get_jobs(0, LOOKED_AT))
+        except redis.RedisError:
+            return True
 
     def workers(self) -> int | None:
         """How many have shown themselves lately; None when Redis is away."""

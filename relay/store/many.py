@@ -18,7 +18,7 @@ def add_rows(
     table: sa.Table,
     rows: Sequence[Mapping[str, Any]],
     key: tuple[str, ...] = (),
-    answer: sa.Column[Any] | None = None,
+    answer: Sequence[sa.Column[Any]] = (),
 ) -> list[Any]:
     """Inserts `rows`, which have the same names; with `key`, only those whose key is new. Answers their `answer`."""
     if not rows:
@@ -28,10 +28,10 @@ def add_rows(
     statement = insert(tx, table, key) if key else sa.insert(table)
     # Without a "where", SQLite takes ON CONFLICT for a part of the select.
     filled = statement.from_select(names, sa.select(new).where(sa.true()))
-    if answer is None:
+    if not answer:
         tx.execute(filled)
         return []
-    return list(tx.execute(filled.returning(answer)).scalars())
+    return list(tx.execute(filled.returning(*answer)))
 
 
 def rows_of(tx: Tx, columns: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Any:

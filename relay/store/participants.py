@@ -31,10 +31,10 @@ def by_ids(tx: Tx, connection_id: str, ehq_ids: Iterable[str], *, lock: bool = F
 
 def by_emails(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
     """Everyone to whom EHQ gives one of these addresses, or under whom CM holds one of them."""
-    found: dict[int, Person] = {}
-    for column in (_c.email, _c.cm_email):
-        found |= {p.id: p for p in people(tx, select(connection_id).where(among(tx, column, emails)))}
-    return list(found.values())
+    mine = select(connection_id)
+    found = people(tx, mine.where(among(tx, _c.email, emails)))
+    found += people(tx, mine.where(among(tx, _c.cm_email, emails), _c.email.is_distinct_from(_c.cm_email)))
+    return list({person.id: person for person in found}.values())
 
 
 def holders(tx: Tx, connection_id: str, emails: Collection[str]) -> list[Person]:
@@ -105,14 +105,11 @@ def add_stubs(tx: Tx, connection_id: str, ehq_ids: Iterable[str]) -> None:
     add_rows(tx, table, rows, key=("connection_id", "ehq_id"))
 
 
-def add_known(tx: Tx, connection_id: str, new: Sequence[Known], sought: Sought, seen_run: int, cause: str) -> set[str]:
-    """People whom a run sees for the first time; answers the EHQ ids of those who were not there yet."""
-    rows = [
-        {**_said(known, sought), "connection_id": connection_id, "ehq_id": known.ehq_id, "cm_fields": {}, "revision": 1}
-        for known in new
-    ]
-    also = {"seen_run": seen_run, "cause": cause}
-    return set(add_rows(tx, table, [{**row, **also} for row in rows], ("connection_id", "ehq_id"), _c.ehq_id))
+def add_known(tx: Tx, connection_id: str, new: Sequence[Known], sought: Sought, **also: Any) -> dict[str, int]:
+    """People who are met for the first time. EHQ id → our id, of those who were not there yet."""
+    also |= {"connection_id": connection_id, "cm_fields": {}, "revision": 1}
+    rows = [{**_said(known, sought), "ehq_id": known.ehq_id, **also} for known in new]
+    return dict(tuple(row) for row in add_rows(tx, table, rows, ("connection_id", "ehq_id"), (_c.ehq_id, _c.id)))
 
 
 def save_known(tx: Tx, merged: Sequence[tuple[int, Known]], sought: Sought) -> None:

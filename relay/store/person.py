@@ -51,7 +51,11 @@ class Person:
     @property
     def email(self) -> str | None:
         """The address EHQ gives, lower case; None when there is none."""
-        return lower(self.known.values.get("email"))
+        return email_of(self.known)
+
+
+def email_of(known: Known) -> str | None:
+    return lower(known.values.get("email"))
 
 
 def stranger(our_id: int, known: Known) -> Person:

@@ -12,7 +12,7 @@ from relay.store import connections, participants
 from relay.sync import work
 from relay.sync.connections import connect
 from relay.sync.intake import apply
-from relay.sync.upsert import visits, write
+from relay.sync.upsert import write
 from tests.conftest import Live
 
 
@@ -63,7 +63,6 @@ def test_a_leaver_waits_for_one_import_of_a_run_at_most(slow: Live) -> None:
 
 def test_a_leaver_waits_for_one_import_of_a_burst_at_most(slow: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "AT_ONCE", 5)
-    monkeypatch.setattr(visits, "APPLY_S", 0.0)
     one, email = slow.ehq.someone()
     slow.ehq.act("register", count=40)
     slow.ehq.act("unsubscribe", id=one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from relay.sync.upsert import visits, write
 from tests.conftest import Live
 
 
@@ -177,3 +178,22 @@ def test_of_several_who_come_back_at_once_campaign_monitor_is_never_sent_two_imp
     live.cm.faults(import_s_per_1000=200)
     live.happens("subscribe", id=[one for one, _ in people])
     live.agrees()
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["nobody else rings", "another connection rings"])
+def test_a_visit_goes_on_past_its_time_unless_others_wait_for_their_turn(
+    live: Live, another: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "VISIT_S", 0.0)
+    monkeypatch.setattr(write, "AT_ONCE", 5)
+    live.ehq.act("register", count=20)
+    live.ehq.delivered()
+    parts, here = live.relay.parts, live.connection.id
+    parts.queue.redis.flushdb()
+    parts.queue.ring(here)
+    parts.queue.looking(here)
+    parts.queue.ring(here)
+    if another:
+        parts.queue.ring("another")
+    visits.visit(parts, here)
+    assert live.relay.status(live.connection)["waiting"] == (15 if another else 0)

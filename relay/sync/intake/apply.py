@@ -19,7 +19,7 @@ from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.deliveries import Delivery
 from relay.store.participants import LEAVING, LIVE
-from relay.store.person import Person
+from relay.store.person import email_of
 from relay.sync.intake.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
@@ -132,20 +132,24 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     if not ids:
         return
     people = participants.by_ids(tx, connection.id, ids, lock=True)
-    if missing := ids - people.keys():
-        participants.add_stubs(tx, connection.id, sorted(missing))
-        people |= participants.by_ids(tx, connection.id, missing, lock=True)
-    known = {ehq_id: person.known for ehq_id, person in people.items()}
+    known = {i: people[i].known if i in people else Known(i) for i in ids}
     erased = {ehq_id for ehq_id, one in known.items() if one.erased}
     deliveries.drop_bodies(tx, [t.delivery.id for t in taken if t.event.patch and t.event.patch.ehq_id in erased])
     for item in taken:
         hear_one(item, known, picture)
+    first = [known[i] for i in sorted(ids - people.keys())]
+    new = participants.add_known(tx, connection.id, first, picture.sought)
+    if len(new) < len(first):  # a run, which reads beside us, met some of them just now
+        _apply(tx, picture, taken)
+        return
     changed = [(person.id, known[i]) for i, person in people.items() if known[i] != person.known]
     participants.save_known(tx, changed, picture.sought)
     # News of somebody is a sign of life; what was heard before is none.
     back = [p.id for i, p in people.items() if known[i] != p.known and (p.gone or p.absent_runs)]
     participants.change(tx, back, **census.there_again())
-    compare(tx, Picture.load(tx, connection) if changed else picture, [i for i, _ in changed] + back, people.values())
+    heard = [*new.values(), *(i for i, _ in changed)]
+    picture = Picture.load(tx, connection) if heard else picture
+    compare(tx, picture, heard, [*(p.email for p in people.values()), *(email_of(one) for one in known.values())])
 
 
 def _recognised(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> Sequence[Taken]:
@@ -165,12 +169,14 @@ def hear_one(item: Taken, known: dict[str, Known], picture: Picture) -> None:
             known[member] = hear_membership(known[member], event.group.id, joined, item.said)
 
 
-def compare(tx: Tx, picture: Picture, ids: Sequence[int], before: Iterable[Person], cause: str | None = None) -> None:
-    """Who of `ids`, or of those who share an address with them, differs from CM now begins to wait."""
-    addresses = {person.email for person in before if person.email}
-    touched = {p.id: p for p in participants.by_our_ids(tx, picture.connection.id, ids)}
-    addresses |= {person.email for person in touched.values() if person.email}
-    everyone = {p.id: p for p in participants.by_emails(tx, picture.connection.id, addresses)} | touched
+def compare(
+    tx: Tx, picture: Picture, ids: Sequence[int], emails: Iterable[str | None], cause: str | None = None
+) -> None:
+    """Who of `ids`, or of those with one of `emails` (theirs, before and now), differs from CM now begins to wait."""
+    addresses = {email for email in emails if email}
+    everyone = {p.id: p for p in participants.by_emails(tx, picture.connection.id, addresses)} if addresses else {}
+    others = participants.by_our_ids(tx, picture.connection.id, [i for i in ids if i not in everyone])
+    everyone |= {p.id: p for p in others}
     verdicts = picture.judge(tx, list(everyone.values()))
     participants.judged(tx, everyone.values(), {i: verdict.why for i, verdict in verdicts.items()})
     steps = {i: verdict.step for i, verdict in verdicts.items()}

@@ -138,7 +138,7 @@ def _record(parts: Parts, picture: Picture, hinted: Sequence[Hinted], found: Seq
         back = [i for i, (p, held) in read.items() if p.record.removed and held.state == "Active"]
         participants.change(tx, back, removed_at=None)
         now = [i for i in changed if i not in later]
-        compare(tx, picture, now, [changed[i][0] for i in now], BY_HAND)
+        compare(tx, picture, now, [changed[i][0].email for i in now], BY_HAND)
 
 
 def _edited_at_once(person: Person, held: Held) -> bool:

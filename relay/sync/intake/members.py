@@ -108,4 +108,4 @@ def _merge(parts: Parts, connection: Connection, lease: Lease, group: Group, the
             known = {i: see_membership(p.known, group.ehq_id, i in there, page) for i, p in people.items()}
             changed = [(p.id, known[i]) for i, p in people.items() if known[i] != p.known]
             participants.save_known(tx, changed, picture.sought)
-            compare(tx, picture, [person_id for person_id, _ in changed], people.values())
+            compare(tx, picture, [person_id for person_id, _ in changed], [person.email for person in people.values()])

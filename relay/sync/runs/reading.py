@@ -96,8 +96,9 @@ class Reading:
             pages = {i: Page(asked, patch.updated_at) for i, patch in patches.items()}
             first = [see(Known(i), patches[i], pages[i], left_out) for i in sorted(patches.keys() - people.keys())]
             cause = self.cause(Known(""), {})
-            added = participants.add_known(tx, self.connection.id, first, picture.sought, self.run.id, cause)
-            if heard_of_meanwhile := {known.ehq_id for known in first} - added:
+            also = {"seen_run": self.run.id, "cause": cause}
+            added = participants.add_known(tx, self.connection.id, first, picture.sought, **also)
+            if heard_of_meanwhile := {known.ehq_id for known in first} - added.keys():
                 people |= participants.by_ids(tx, self.connection.id, heard_of_meanwhile, lock=True)
             changed: list[tuple[int, Known]] = []
             found: dict[int, tuple[str, Known, Mapping[str, Any]]] = {}

@@ -23,8 +23,8 @@ from relay.sync.runs.start import start_run
 from relay.sync.structure import groups
 from relay.sync.upsert.write import Visit
 
-VISIT_S, APPLY_S = 5.0, 2.0
-"""How long one connection may keep a worker before others have their turn; how long what arrived is applied first."""
+VISIT_S = 5.0
+"""How long one connection may keep a worker while others wait for their turn."""
 LEAVERS_TRY_S = 60.0
 LIST_WAIT_S = 3.0
 log = structlog.get_logger()
@@ -41,7 +41,7 @@ def visit(parts: Parts, connection_id: str) -> None:
         if lease is None:
             return  # whoever holds it looks again before and after letting go
         ends = time.monotonic() + VISIT_S
-        while _look(parts, connection_id, lease, ends) and time.monotonic() < ends and not parts.stopping.is_set():
+        while _look(parts, connection_id, lease, ends) and _may_go_on(parts, connection_id, ends):
             pass
     if waits(parts, connection_id):
         parts.queue.ring(connection_id)
@@ -49,6 +49,11 @@ def visit(parts: Parts, connection_id: str) -> None:
         told = members.due(tx, connection_id)
     if told:
         parts.queue.group(connection_id)
+
+
+def _may_go_on(parts: Parts, connection_id: str, ends: float) -> bool:
+    """To end a visit costs about as much time as an import, in which CM has nothing to do."""
+    return not parts.stopping.is_set() and (time.monotonic() < ends or not parts.queue.others_wait(connection_id))
 
 
 def _look(parts: Parts, connection_id: str, lease: Lease, ends: float) -> bool:
@@ -59,7 +64,7 @@ def _look(parts: Parts, connection_id: str, lease: Lease, ends: float) -> bool:
         return False
     try:
         lease.check()
-        applied = _apply(parts, connection)
+        applied = apply_waiting(parts, connection)
         with parts.database.read() as tx:
             lanes = open_lanes(tx, connection)
         written = asked.write(parts, connection, lease, lanes, lambda visit: _meanwhile(visit, lanes, ends))
@@ -96,17 +101,8 @@ def _meanwhile(visit: Visit, lanes: Sequence[int], ends: float) -> bool:
         now = connections.find(tx, visit.connection.id)
         as_before = now is not None and now.rules == visit.connection.rules and open_lanes(tx, now) == lanes
         interrupted = wishes.any_waiting(tx, visit.connection.id, asked.words(visit.connection, lanes))
-    return as_before and not interrupted and time.monotonic() < ends and not parts.stopping.is_set()
-
-
-def _apply(parts: Parts, connection: Connection) -> int:
-    """What arrived; all of it, unless that takes long: whoever leaves may have come last, and is to go first."""
-    ends, applied = time.monotonic() + APPLY_S, 0
-    while some := apply_waiting(parts, connection):
-        applied += some
-        if time.monotonic() > ends:
-            break
-    return applied
+        interrupted = interrupted or hinted.more_than(tx, visit.connection.id, 0)
+    return as_before and not interrupted and _may_go_on(parts, visit.connection.id, ends)
 
 
 def open_lanes(tx: Tx, connection: Connection) -> tuple[int, ...]:
