@@ -24,6 +24,9 @@ from relay.store.tables import (
     runs,
 )
 
+UNFINISHED = ("stopped", "needs_person")
+"""States of a run that ended where it was, and may go on there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -94,7 +97,7 @@ def left_some(tx: Tx, connection_id: str) -> bool:
     """Whether the last real run ended by itself: whoever it meant to write and still waits is nobody's otherwise."""
     query = sa.select(runs.c.state).where(runs.c.connection_id == connection_id, ~runs.c.dry)
     state = tx.execute(query.order_by(runs.c.id.desc()).limit(1)).scalar()
-    return state in ("completed", "braked", "incomplete")
+    return state in ("completed", "braked", "incomplete", "needs_person")
 
 
 def latest_braked(tx: Tx, connection_id: str) -> Run | None:
@@ -154,8 +157,8 @@ def finish(tx: Tx, run_id: int, state: str, problem: Mapping[str, Any] | None = 
 
 
 def take_up(tx: Tx, run_id: int) -> bool:
-    """A stopped run is under way again; False when another one is, or when it is stopped no more."""
-    query = sa.update(runs).where(runs.c.id == run_id, runs.c.state == "stopped")
+    """A run that was stopped is under way again; False when another one is, or when it is stopped no more."""
+    query = sa.update(runs).where(runs.c.id == run_id, runs.c.state.in_(UNFINISHED))
     try:
         with tx.begin_nested():
             values = {"state": "running", "finished_at": None, "problem": None, "stepped_at": time.time()}

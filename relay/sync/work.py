@@ -25,7 +25,7 @@ GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""
 NOT_ON = {
     "message": "The connection is not on, so the run ended.",
-    "remedy": "Resume it, or finish its set-up; then start the run again. A dry run needs neither.",
+    "remedy": "Resume it, and the run goes on; or finish its set-up. A dry run needs neither.",
     "code": "not-on",
 }
 OURS, BUG, BUG_TRIES = "The run failed on our side; nothing is lost.", "bug", 4
@@ -144,7 +144,7 @@ def _finish(parts: Parts, run: Run, state: str, problem: Any) -> None:
     with parts.database.write() as tx:
         runs.finish(tx, run.id, state, problem)
         drift.count(tx, run.id)
-        if run.trigger == "export" and not run.dry and state != "stopped":
+        if run.trigger == "export" and not run.dry and state not in runs.UNFINISHED:
             exports.drop_of_run(tx, run.id)
     log.info("run ended", connection=run.connection_id, run=run.id, state=state)
 

@@ -148,13 +148,17 @@ def test_leavers_who_cannot_be_reached_wait_and_leave_afterwards(live: Live) -> 
     assert {live.state(email) for _, email in people} == {"Deleted"}
 
 
-def test_whom_a_run_left_waiting_is_written_without_another_run(live: Live) -> None:
+@pytest.mark.parametrize("refused", [False, True], ids=["", "after one that EHQ refused"])
+def test_whom_a_run_left_waiting_is_written_without_another_run(live: Live, refused: bool) -> None:
     one, email = live.ehq.someone()
     live.ehq.act("answer", id=one, question=12, value="3055", silent=True)
     live.cm.faults(throttle_s=1000)  # CM takes nobody twice so soon
     assert live.run().state == "completed"
     assert live.relay.status(live.connection)["waiting"] == 1
     live.cm.faults(throttle_s=None)
+    if refused:
+        live.ehq.faults(status=403)
+        assert live.run().state == "needs_person"
     with live.relay.parts.database.write() as tx:
         (person,) = participants.one(tx, live.connection.id, one)
         participants.change(tx, [person.id], held_until=None)  # the pause is over

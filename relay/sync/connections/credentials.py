@@ -14,6 +14,7 @@ from relay.store import connections, deliveries
 from relay.store.connections import Connection
 from relay.sync.connections.lists import Wish, choose_list
 from relay.sync.parts import Parts
+from relay.sync.runs import progress
 
 LINK_S = 86400
 
@@ -105,13 +106,16 @@ def _take_list(parts: Parts, draft: Connection) -> None:
 
 
 def resume(parts: Parts, connection: Connection) -> None:
-    """:raise NeedsPerson: while it is being set up: what the set-up ends with switches it on, and nothing else."""
+    """Whoever waits is written again, and the run that was under way goes on.
+
+    :raise NeedsPerson: while it is being set up: what the set-up ends with switches it on, and nothing else."""
     with parts.database.write() as tx:
         now = connections.find(tx, connection.id, lock=True)
         if now is None or now.state == "setup" or now.cm_list_id is None:
             raise NeedsPerson("This connection is not set up yet.", remedy="Finish its set-up first.", code="setup")
         connections.change(tx, connection.id, state="on", problem=None, held_until=None, held_times=0)
     parts.queue.ring(connection.id, always=True)
+    progress.take_up(parts, connection.id)
 
 
 def reconnect(
@@ -148,6 +152,8 @@ def reconnect(
     fresh = parts.connection(connection.id)
     if fresh.state == "needs_person":
         resume(parts, fresh)
+    elif fresh.state == "on":
+        progress.take_up(parts, fresh.id)
     return {"connection": connection.id, "state": parts.connection(connection.id).state}
 
 

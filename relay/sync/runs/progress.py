@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from relay.store import runs
+from relay.store import connections, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync.parts import Parts
@@ -27,7 +27,9 @@ SHARE = {
 """phase → the counts of people done and of people in all, and in which phase the first of them were done."""
 NOBODY_S = 15.0
 GO_ON_S = 86400.0
-"""A stopped run may go on for a day; later it would rest on what was read too long ago."""
+"""A run that was stopped may go on for a day; later it would rest on what was read too long ago."""
+STOPPED = "stopped"
+"""Code of a run that a person stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +83,32 @@ def stop(parts: Parts, connection: Connection) -> Run | None:
     with parts.database.write() as tx:
         under_way = runs.under_way(tx, connection.id)
         for run in under_way:
-            runs.finish(tx, run.id, "stopped", {"message": "Stopped by a person.", "remedy": "", "code": "stopped"})
+            runs.finish(tx, run.id, "stopped", {"message": "Stopped by a person.", "remedy": "", "code": STOPPED})
         return runs.find(tx, under_way[0].id) if under_way else None
 
 
 def can_go_on(run: Run, newest: bool) -> bool:
-    return newest and run.state == "stopped" and time.time() - run.stepped_at < GO_ON_S
+    return newest and run.state in runs.UNFINISHED and time.time() - run.stepped_at < GO_ON_S
 
 
 def go_on(parts: Parts, run: Run) -> bool:
-    """A stopped run goes on where it was; False when another began meanwhile, or it rests on too old a reading."""
+    """A run that was stopped goes on where it was; False when another began meanwhile, or it rests on too old a
+    reading."""
     with parts.database.write() as tx:
         latest = runs.latest(tx, run.connection_id)
         fit = bool(latest) and can_go_on(latest[0], latest[0].id == run.id) and runs.take_up(tx, run.id)
     if fit:
         parts.queue.step(run.id)
     return fit
+
+
+def take_up(parts: Parts, connection_id: str) -> None:
+    """The connection is on, and its access good: the run that ended because they were not goes on where it was, or the
+    next one begins at once. What a person stopped stays so."""
+    with parts.database.read() as tx:
+        last = runs.latest(tx, connection_id, dry=False)
+    if not last or last[0].state not in runs.UNFINISHED or (last[0].problem or {}).get("code") == STOPPED:
+        return
+    if not go_on(parts, last[0]):
+        with parts.database.write() as tx:
+            connections.change(tx, connection_id, next_run_at=time.time())
