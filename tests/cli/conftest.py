@@ -1,8 +1,9 @@
-"""The command line as a person uses it: `python -m relay …` in a process of its own, settings in its environment."""
+"""The command line as a person uses it: a process of its own, settings in its environment."""
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -16,7 +17,10 @@ import pytest
 
 from relay.settings import Settings
 from relay.sync.parts import Parts
+from tests.cli import child
 
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([child.__name__, "pytest"])
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -40,17 +44,20 @@ class Terminal:
     folder: Path
 
     def run(self, *words: str, given: str = "", **environ: str) -> Said:
-        done = subprocess.run(
-            [sys.executable, "-m", "relay", *words],
-            input=given,
-            env={**self.environ, **environ},
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=60,
+        streams = [self.folder / name for name in ("in", "out", "err")]
+        for stream, text in zip(streams, (given, "", ""), strict=True):
+            stream.write_text(text)
+        process = PROCESSES.Process(
+            target=child.run, args=(words, {**self.environ, **environ}, str(self.folder), [*map(str, streams)])
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Said(done.returncode, done.stdout, done.stderr)
+        process.start()
+        process.join(60)
+        code = process.exitcode
+        process.kill()
+        assert code is not None, f"{words} takes longer than a minute"
+        said = Said(code, *(stream.read_text() for stream in streams[1:]))
+        assert "Traceback" not in said.err, said.err
+        return said
 
     def json(self, *words: str, **more: Any) -> Any:
         """The answer of a command that must succeed."""

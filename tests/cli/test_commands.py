@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -256,3 +258,11 @@ def test_runs_lists_them_and_whom_one_of_them_repaired(terminal: Terminal, live:
     assert terminal.json("runs", live.connection.id, str(run.id), "--cause", "still waiting")["drift"] == []
     said = terminal.run("runs", live.connection.id, "999", "--json")
     assert (said.code, said.answer["remedy"]) == (1, "`relay runs C` shows them.")
+
+
+def test_the_command_is_a_module_too(terminal: Terminal) -> None:
+    command = [sys.executable, "-m", "relay", "connection", "list", "--json"]
+    done = subprocess.run(
+        command, env=terminal.environ, cwd=terminal.folder, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == []
