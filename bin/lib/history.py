@@ -1,5 +1,6 @@
 """What bin/screenshots shows: five connections in different states, and something that happened to each."""
 
+import io
 import json
 import time
 from typing import Any
@@ -47,6 +48,7 @@ def fill(parts: Any, ehq: str) -> Places:
             connections.change(tx, one, ehq_url=f"https://haveyoursay.{one.partition('-')[0]}.example.gov.au")
         found = deliveries.search(tx, c, limit=50)
     places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
+    places |= uploaded(parts, ehq)
     places |= {"run": first, "braked": braked, "person": 5, "half": half, "dry": dry}
     by_state = {one.state: one.id for one in found}
     names = {"applied": "delivery", "quarantined": "quarantined"}
@@ -58,20 +60,40 @@ def fill(parts: Any, ehq: str) -> Places:
 def half_way(parts: Any, ehq: str) -> str:
     """A set-up that came to its last step, and whose access sees several clients."""
     from relay.domain.rules import fingerprint
-    from relay.sync.connections import setup
+    from relay.sync.connections import audiences, destination, setup
 
     def now() -> Any:
         return parts.connection(made.id)
 
     made, _ = setup.begin(parts, "Eastgate", ehq, {"token": "sandbox"})
-    setup.give_key(parts, made, "sandbox")
-    setup.new_list(parts, now(), "Eastgate residents")
+    destination.give_key(parts, made, "sandbox")
+    destination.new_list(parts, now(), "Eastgate residents")
     setup.read(parts, now())
     work_off(parts)
     seen = fingerprint(now().rules)
-    setup.choose(parts, now(), audience="activated", left_out=[], seen=seen, time_zone=ZONE["time_zone"])
+    activated = audiences.AUDIENCES["activated"]
+    setup.choose(parts, now(), audience=activated, left_out=[], seen=seen, time_zone=ZONE["time_zone"])
     work_off(parts)
     return str(made.id)
+
+
+def uploaded(parts: Any, ehq: str) -> Places:
+    """A site that is read by exports, and its first one, looked at and not applied."""
+    from relay.sync.connections import connect, lists
+    from relay.sync.exports import exports
+    from relay.sync.exports.uploads import Manifest, Upload
+
+    made = connect.add(
+        parts, lists.Wish("Mill Creek", "", {}, "sandbox", None, "Mill Creek newsletter", None, "export")
+    )
+    there = parts.connection(made["connection"])
+    connect.configure(parts, there, ZONE | {"audience": {"roles": ["participant", "project_admin"]}})
+    there = parts.connection(there.id)
+    sent = io.BytesIO(requests.get(f"{ehq}/sandbox/export.zip", timeout=30).content)
+    export = exports.stage(parts, there, [Upload("export.zip", sent)], Manifest())
+    exports.start(parts, there, export, dry=True)
+    work_off(parts)
+    return {"mill": there.id, "export": export.id}
 
 
 def alive(parts: Any) -> None:

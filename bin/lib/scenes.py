@@ -1,9 +1,9 @@
 """Which pages bin/screenshots takes: a name, whose page it is, and its address. A page group adds its lines here.
 
 In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {asks} and
-{braked} (a connection with a run that the brake stopped), {person}, {refused} (a person CM refuses), {delivery} and
-{quarantined}. What does not exist is said and left out. `script` is run in the page before the picture: it may press a
-button whose answer has no address of its own.
+{braked} (a connection with a run that the brake stopped), {mill} and {export} (one that is read by exports), {person},
+{refused} (a person CM refuses), {delivery} and {quarantined}. What does not exist is said and left out. `script` is run
+in the page before the picture: it may press a button whose answer has no address of its own.
 """
 
 from typing import NamedTuple
@@ -88,10 +88,12 @@ SCENES = (
     Scene("fields-empty", "operator", "/c/{paused}/fields"),
     Scene("import", "operator", "/c/{c}/import"),
     Scene("import-wrong", "operator", "/c/{c}/import", UNCHECKED + SEND),
+    Scene("import-one", "operator", "/c/{mill}/import/{export}"),
     Scene("overrides", "operator", "/c/{c}/overrides"),
     Scene("overrides-wrong", "operator", "/c/{c}/overrides", fill("#document", "{") + SEND),
     Scene("overrides-effect", "operator", "/c/{c}/overrides", fill("#document", WRONG_ALIAS) + press("main .btn-lg")),
     Scene("settings", "admin", "/c/{c}/settings"),
+    Scene("settings-roles", "admin", "/c/{mill}/settings"),
     Scene("settings-viewer", "viewer", "/c/{c}/settings"),
     Scene("settings-effect", "operator", "/c/{c}/settings", press("#audience-participants") + save("audience")),
     Scene(

@@ -6,10 +6,11 @@ from typing import Any
 from flask import flash, redirect, render_template, request
 from werkzeug.wrappers import Response
 
-from relay.domain.rules import Rules, fingerprint, read_rules
+from relay.domain.rules import Audience, Rules, fingerprint, read_rules
 from relay.errors import Invalid
 from relay.store.connections import Connection
 from relay.sync.connections import connect
+from relay.sync.connections.audiences import read_audience
 from relay.sync.connections.connect import Stale
 from relay.sync.connections.effect import effect, read_anew
 from relay.sync.runs.start import start_run
@@ -69,6 +70,25 @@ def shown_first(connection: Connection, rules: Rules, back: str) -> str | None:
         fields=fields,
         back=back,
     )
+
+
+def left_out(rules: Rules, labels: Mapping[str, str]) -> list[str]:
+    """Which questions stay out, by a form that shows some of them by id (`shown`), and of these which travel (`on`).
+    What it did not show stays as it was: a question learnt meanwhile. `labels`: id → label of all that are known."""
+    shown, on = set(request.form.getlist("shown")), set(request.form.getlist("on"))
+    travel = {word.strip().lower() for one in shown & on for word in (one, labels.get(one, one))}
+    out = [word for word in rules.fields_left_out if word.strip().lower() not in travel]
+    there = {word.strip().lower() for word in out}
+    for one in sorted(shown - on):
+        if one in labels and one.lower() not in there and labels[one].strip().lower() not in there:
+            out.append(one)
+    return out
+
+
+def audience() -> Audience | None:
+    """Who is to be on the list, by `m.audience` in a form. :raise Invalid: when no role was chosen."""
+    form = request.form
+    return read_audience(form.get("audience", ""), form.getlist("roles"), form.get("activated_only") == "yes")
 
 
 def number(name: str, what: str) -> float:

@@ -9,10 +9,12 @@ from relay.domain.sensitive import sensitive
 from relay.errors import Invalid, RelayError
 from relay.store import deliveries, structure
 from relay.store.connections import Connection
-from relay.sync.connections import connect, hook, setup
+from relay.sync.connections import connect, destination, hook, setup
+from relay.sync.connections.audiences import audience_of
 from relay.sync.connections.setup import Draft
 from relay.sync.runs.progress import progress
 from relay.web.access import needs, noted, parts
+from relay.web.changes import audience
 from relay.web.steps import Answer, on, show, step
 
 blueprint = Blueprint("choices", __name__)
@@ -82,7 +84,7 @@ def _answers(draft: Draft, wrong: RelayError | None = None) -> Answer:
         questions=questions,
         groups=[one.name for one in groups if not one.deleted],
         people=counts.get("ehq_read", 0),
-        audience=setup.audience_of(c.rules) or "own",
+        audience=audience_of(c.rules),
         seen=fingerprint(c.rules),
         zones=sorted(available_timezones()),
     )
@@ -105,7 +107,7 @@ def choose_answers(draft: Draft) -> Answer:
         setup.choose(
             parts(),
             c,
-            audience=form.get("audience", ""),
+            audience=audience(),
             left_out=left_out,
             seen=form.get("seen", ""),
             time_zone=form.get("time_zone", c.rules.time_zone),
@@ -193,7 +195,7 @@ def turn_on(connection: Connection) -> Answer:
     except RelayError as error:
         if error.code in ("250", "251", "101", "list-taken"):  # somebody else was quicker in Campaign Monitor
             draft = setup.draft(parts(), connection)
-            there = setup.lists(parts(), connection)
+            there = destination.lists(parts(), connection)
             return show("list", draft, error, "name", lists=there, chosen=None, name=connection.cm_list_name)
         raise
     if connection.state == "setup":

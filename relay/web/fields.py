@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, url_for
 
 from relay.domain.mapping import BASE_FIELDS
 from relay.domain.sensitive import sensitive
@@ -10,7 +10,7 @@ from relay.errors import Invalid
 from relay.store import structure
 from relay.store.connections import Connection
 from relay.web.access import needs, parts
-from relay.web.changes import Answer, change, seen
+from relay.web.changes import Answer, change, left_out, seen
 from relay.web.choices import TYPES
 
 blueprint = Blueprint("fields", __name__)
@@ -65,18 +65,10 @@ def _question(one: structure.Field, out: set[str]) -> dict[str, Any]:
 @blueprint.post("/c/<connection>/fields")
 @needs("operator")
 def save(connection: Connection) -> Answer:
-    """Only what the form showed is changed: a question learnt meanwhile stays as it is."""
-    shown, on = set(request.form.getlist("shown")), set(request.form.getlist("on"))
     with parts().database.read() as tx:
         fields = structure.all_fields(tx, connection.id)
     labels = {one.source.removeprefix("answer:"): one.label for one in fields if one.source.startswith("answer:")}
-    travel = {word.strip().lower() for one in shown & on for word in (one, labels.get(one, one))}
-    left_out = [word for word in connection.rules.fields_left_out if word.strip().lower() not in travel]
-    there = {word.strip().lower() for word in left_out}
-    for one in sorted(shown - on):
-        if one in labels and one.lower() not in there and labels[one].strip().lower() not in there:
-            left_out.append(one)
     try:
-        return change(connection, {"fields_left_out": left_out}, url_for("fields.page"))
+        return change(connection, {"fields_left_out": left_out(connection.rules, labels)}, url_for("fields.page"))
     except Invalid as error:
         return _page(connection, str(error)), 422

@@ -8,15 +8,19 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response
 
+from relay.domain.sensitive import sensitive
 from relay.errors import RelayError
 from relay.store import exports as stored
-from relay.store import runs, structure
+from relay.store import participants, runs, structure
 from relay.store.connections import Connection
 from relay.store.exports import Export
+from relay.sync.connections import connect
+from relay.sync.connections.audiences import audience_of
 from relay.sync.exports import exports
 from relay.sync.exports.uploads import Kind, Manifest, Upload
 from relay.sync.runs import progress
 from relay.web.access import needs, noted, parts, takes
+from relay.web.changes import audience, left_out, seen
 
 blueprint = Blueprint("importing", __name__)
 LARGEST = 200 * 1024 * 1024
@@ -78,23 +82,69 @@ def one(connection: Connection, number: int) -> str:
     export = _export(connection, number)
     with parts().database.read() as tx:
         run = runs.find(tx, export.run_id) if export.run_id else None
-        fields = {f.label.casefold() for f in structure.all_fields(tx, connection.id)}
-    new = [label for label in export.summary["questions"] if label.casefold() not in fields]
+    questions = _new(connection, export)
+    out = {word.strip().lower() for word in connection.rules.fields_left_out}
+    answered = run.counts.get("answered", {}) if run else {}
     return render_template(
         "importing/one.html",
         export=export,
         run=run,
         progress=progress.progress(run) if run else None,
-        new_questions=new,
+        questions=[
+            {"label": q, "sensitive": sensitive(q), "on": q.strip().lower() not in out, "answered": answered.get(q)}
+            for q in questions
+        ],
+        first=_first(connection),
+        audience=audience_of(connection.rules),
+        seen=seen(connection),
         until=export.uploaded_at + stored.KEPT_S,
     )
+
+
+def _first(connection: Connection) -> bool:
+    """Whether nobody could yet decide who is on the list: with the API the set-up asks."""
+    return connection.reads == "export" and connection.exported_at is None
+
+
+def _new(connection: Connection, export: Export) -> list[str]:
+    """Labels of the questions in it that nobody could decide about yet."""
+    with parts().database.read() as tx:
+        known = {f.label.casefold() for f in structure.all_fields(tx, connection.id)}
+    return [label for label in export.summary["questions"] if label.casefold() not in known]
 
 
 @blueprint.post("/c/<connection>/import/<int:number>/look")
 @needs("operator")
 def look(connection: Connection, number: int) -> Response:
-    _start(connection, _export(connection, number), dry=True)
+    export = _export(connection, number)
+    if _choose(connection, export):
+        _start(connection, export, dry=True)
     return redirect(url_for("importing.one", number=number))
+
+
+def _choose(connection: Connection, export: Export) -> bool:
+    """Saves which of the new questions travel, and at first who is on the list; False, and said why, when it cannot."""
+    if "seen" not in request.form:
+        return True
+    new = {label: label for label in _new(connection, export)}
+    out = left_out(connection.rules, new)
+    if request.form.get("leave_out") == "marked":
+        out += [label for label in new if sensitive(label) and label not in out]
+    before = connection.rules.model_dump(mode="json")
+    after = {**before, "fields_left_out": out}
+    try:
+        if _first(connection) and (chosen := audience()):
+            after["audience"] = chosen.model_dump(mode="json")
+        if after == before:
+            return True
+        with parts().database.read() as tx:
+            anybody = bool(participants.after(tx, connection.id, 0, 1))
+        connect.configure(parts(), connection, after, request.form["seen"], compare=anybody)
+    except RelayError as error:
+        flash(str(error), "warning")
+        return False
+    noted("chose what travels", connection=connection, before=before, after=after)
+    return True
 
 
 @blueprint.post("/c/<connection>/import/<int:number>/apply")
@@ -104,7 +154,7 @@ def apply(connection: Connection, number: int) -> Response:
     if connection.state != "on":
         flash("The connection is not on, so nothing can be written. Resume it, or finish its set-up, first.", "warning")
         return redirect(url_for("importing.one", number=number))
-    run, new = _start(connection, export, dry=False)
+    run, new = _start(connection, export, dry=False) if _choose(connection, export) else (None, False)
     if run is None:
         return redirect(url_for("importing.one", number=number))
     if new:

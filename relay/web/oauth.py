@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from relay.errors import RelayError
 from relay.store.connections import Connection
-from relay.sync.connections import credentials, setup
+from relay.sync.connections import credentials, destination
 from relay.sync.parts import Parts
 from relay.web import access
 from relay.web.access import needs, noted, public
@@ -81,7 +81,7 @@ def callback() -> Answer:
         drafting = connection.state == "setup" and not asked["link"]
         done = credentials.finish_oauth(parts, connection.id, callback_url(parts), request.args["code"], draft=drafting)
         if drafting:
-            setup.settle_client(parts, done)
+            destination.settle_client(parts, done)
     except RelayError as error:
         if error.code in NO_PERMISSION:
             return page(

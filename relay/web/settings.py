@@ -11,9 +11,10 @@ from werkzeug.wrappers import Response
 from relay.errors import Invalid, RelayError
 from relay.store import connections
 from relay.store.connections import Connection
-from relay.sync.connections import connect, credentials, setup
+from relay.sync.connections import connect, credentials
+from relay.sync.connections.audiences import audience_of
 from relay.web.access import needs, noted, parts
-from relay.web.changes import Answer, change, number, seen
+from relay.web.changes import Answer, audience, change, number, seen
 
 blueprint = Blueprint("settings", __name__)
 LONGEST_NAME = 200
@@ -34,7 +35,7 @@ def _page(connection: Connection, wrong: str = "") -> str:
     return render_template(
         "settings/page.html",
         rules=connection.rules,
-        audience=setup.audience_of(connection.rules) or "own",
+        audience=audience_of(connection.rules),
         seen=seen(connection),
         zones=[(zone, zone) for zone in sorted(available_timezones())],
         webhook_url=connect.webhook_url(parts(), connection.id),
@@ -44,8 +45,8 @@ def _page(connection: Connection, wrong: str = "") -> str:
 
 
 def _audience() -> dict[str, Any]:
-    name = request.form.get("audience", "")
-    return {"audience": setup.AUDIENCES[name].model_dump(mode="json")} if name in setup.AUDIENCES else {}
+    chosen = audience()
+    return {"audience": chosen.model_dump(mode="json")} if chosen else {}
 
 
 def _brake(connection: Connection) -> dict[str, Any]:

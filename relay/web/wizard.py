@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 
 from relay.errors import Invalid, RelayError
-from relay.sync.connections import connect, setup
+from relay.sync.connections import connect, destination, setup
 from relay.sync.connections.setup import Draft
 from relay.sync.health.standing import look
 from relay.web.access import me, needs, noted, parts
@@ -115,7 +115,7 @@ def campaign_monitor(draft: Draft) -> Answer:
 @step("campaign-monitor")
 def give_key(draft: Draft) -> Answer:
     try:
-        setup.give_key(parts(), draft.connection, request.form.get("key", ""))
+        destination.give_key(parts(), draft.connection, request.form.get("key", ""))
     except RelayError as error:
         return show("campaign-monitor", draft, error, "key", has_app=has_app(parts()))
     noted("connected Campaign Monitor", connection=draft.connection, how="API key")
@@ -126,16 +126,16 @@ def give_key(draft: Draft) -> Answer:
 @blueprint.get("/c/<connection>/setup/client")
 @step("client")
 def client(draft: Draft) -> Answer:
-    return show("client", draft, clients=setup.clients(parts(), draft.connection))
+    return show("client", draft, clients=destination.clients(parts(), draft.connection))
 
 
 @blueprint.post("/c/<connection>/setup/client")
 @step("client")
 def choose_client(draft: Draft) -> Answer:
     try:
-        setup.choose_client(parts(), draft.connection, request.form.get("client", "none"))
+        destination.choose_client(parts(), draft.connection, request.form.get("client", "none"))
     except RelayError as error:
-        return show("client", draft, error, "client", clients=setup.clients(parts(), draft.connection))
+        return show("client", draft, error, "client", clients=destination.clients(parts(), draft.connection))
     return on("list")
 
 
@@ -143,10 +143,10 @@ def choose_client(draft: Draft) -> Answer:
 @step("list")
 def which_list(draft: Draft) -> Answer:
     """With `?list=` the warning before an existing list is kept in step."""
-    there, chosen, wrong = setup.lists(parts(), draft.connection), None, None
+    there, chosen, wrong = destination.lists(parts(), draft.connection), None, None
     if list_id := request.args.get("list"):
         try:
-            chosen = setup.look_at_list(parts(), draft.connection, list_id)
+            chosen = destination.look_at_list(parts(), draft.connection, list_id)
         except RelayError as error:
             wrong = error
     name = draft.connection.cm_list_name if not draft.connection.cm_list_id else ""
@@ -161,11 +161,11 @@ def choose_list(draft: Draft) -> Answer:
     c, form = draft.connection, request.form
     try:
         if form.get("adopt"):
-            setup.adopt_list(parts(), c, form["adopt"])
+            destination.adopt_list(parts(), c, form["adopt"])
         else:
-            setup.new_list(parts(), c, form.get("name", ""))
+            destination.new_list(parts(), c, form.get("name", ""))
     except RelayError as error:
-        there = setup.lists(parts(), c)
+        there = destination.lists(parts(), c)
         return show("list", draft, error, "name", lists=there, chosen=None, name=form.get("name", "")[:200])
     now = parts().connection(c.id)
     noted("chose a connection's list", connection=c, after={"list": now.cm_list_name, "existing": bool(now.cm_list_id)})

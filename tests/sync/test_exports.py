@@ -27,6 +27,7 @@ from relay.sync.exports import exports, uploads
 from relay.sync.exports.exported import ExportStep
 from relay.sync.exports.uploads import Manifest, Upload
 from relay.sync.people import erase
+from relay.sync.structure import form
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 Rows = list[dict[str, str]]
@@ -475,10 +476,15 @@ def test_an_export_beside_the_api_finds_everybody_by_address(live: Live) -> None
     live.agrees()
 
 
-def test_choices_that_hold_commas_are_told_by_the_options_that_were_named(by_hand: ByHand) -> None:
-    options = ["Parks, gardens", "Roads", "Arts, culture and events", "Rates", "Waste & recycling", "Sport"]
-    overrides = {"questions": {"I am interested in": {"kind": "checkbox", "options": [*options, "Youth services"]}}}
-    connect.configure(by_hand.relay.parts, by_hand.connection, {"overrides": overrides})
+OPTIONS = ["Parks, gardens", "Roads", "Arts, culture and events", "Rates", "Waste & recycling", "Sport"]
+NAMED = {"questions": {"I am interested in": {"kind": "checkbox", "options": [*OPTIONS, "Youth services"]}}}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the first export", "after it"])
+def test_choices_that_hold_commas_are_told_by_the_options_that_were_named(by_hand: ByHand, before: bool) -> None:
+    if not before:
+        assert by_hand.read().state == "completed"
+    connect.configure(by_hand.relay.parts, by_hand.connection, {"overrides": NAMED})
     assert by_hand.read().state == "completed"
     interests = {
         a["email"].lower(): sorted(answer["value"])
@@ -489,4 +495,22 @@ def test_choices_that_hold_commas_are_told_by_the_options_that_were_named(by_han
     }
     held = by_hand.cm.subscribers()
     assert interests
-    assert all(sorted(field(held[email], "I am interested in")) == wanted for email, wanted in interests.items())
+    name = "I am interested in" + (" (2)" if not before else "")  # what was a text is another field now
+    assert all(sorted(field(held[email], name)) == wanted for email, wanted in interests.items())
+
+
+def test_a_question_in_no_column_of_a_complete_export_is_asked_no_more(kept: ByHand) -> None:
+    def without(rows: Rows) -> Rows:
+        return [{name: text for name, text in row.items() if name != "What is your postcode?"} for row in rows]
+
+    def asked() -> bool:
+        return {one["label"]: one["asked"] for one in form.report(kept.relay.parts, kept.connection.id)}[
+            "What is your postcode?"
+        ]
+
+    assert kept.read(edit=without, whole=False).state == "completed"
+    assert asked()
+    assert kept.read(edit=without).state == "completed"
+    assert not asked()
+    assert kept.read().state == "completed"
+    assert asked()

@@ -10,7 +10,8 @@ from relay.store import participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import work
-from relay.sync.connections import connect, hook, setup
+from relay.sync.connections import connect, destination, hook, setup
+from relay.sync.connections.audiences import AUDIENCES, audience_of
 from relay.sync.parts import Parts
 from relay.sync.runs import progress
 from tests.conftest import Relay, Remote, SimulatedCampaignMonitor, SimulatedEhq
@@ -24,7 +25,7 @@ def drafted(parts: Parts, ehq: SimulatedEhq) -> Connection:
 @pytest.fixture
 def keyed(parts: Parts, drafted: Connection) -> Connection:
     """A draft with both systems, and no list yet."""
-    setup.give_key(parts, drafted, "sandbox")
+    destination.give_key(parts, drafted, "sandbox")
     return parts.connection(drafted.id)
 
 
@@ -34,7 +35,8 @@ def step(parts: Parts, connection: Connection) -> str:
 
 def choices(parts: Parts, connection: Connection, **more: object) -> Run:
     now = parts.connection(connection.id)
-    given = {"audience": "everyone", "left_out": (), "seen": fingerprint(now.rules), "time_zone": "UTC", **more}
+    given = {"left_out": (), "seen": fingerprint(now.rules), "time_zone": "UTC", **more}
+    given["audience"] = AUDIENCES[str(more.get("audience", "everyone"))]
     return setup.choose(parts, now, **given)  # type: ignore[arg-type]
 
 
@@ -51,10 +53,10 @@ def test_from_an_address_to_the_first_run(
     parts: Parts, relay: Relay, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor, drafted: Connection
 ) -> None:
     assert step(parts, drafted) == "campaign-monitor"
-    setup.give_key(parts, drafted, "sandbox")
+    destination.give_key(parts, drafted, "sandbox")
     assert step(parts, drafted) == "list", "the only client is chosen"
     assert parts.connection(drafted.id).rules.time_zone == "Australia/Sydney", "where its clocks are"
-    setup.new_list(parts, parts.connection(drafted.id), "  Residents ")
+    destination.new_list(parts, parts.connection(drafted.id), "  Residents ")
     assert step(parts, drafted) == "read"
     read = ended(parts, relay, setup.read(parts, parts.connection(drafted.id)))
     assert step(parts, drafted) == "answers"
@@ -80,7 +82,7 @@ def test_a_list_needs_a_free_name_of_some_length(
 ) -> None:
     relay.connect(ehq, "Other", list_name="Bayside Residents")
     with pytest.raises(RelayError) as refused:
-        setup.new_list(parts, keyed, name)
+        destination.new_list(parts, keyed, name)
     assert refused.value.code == code
     assert step(parts, keyed) == "list"
 
@@ -90,7 +92,7 @@ def test_a_list_that_another_connection_keeps_is_not_adopted(
 ) -> None:
     other = relay.connect(ehq, "Other")
     with pytest.raises(NeedsPerson) as refused:
-        setup.adopt_list(parts, keyed, other.cm_list_id or "")
+        destination.adopt_list(parts, keyed, other.cm_list_id or "")
     assert refused.value.code == "list-taken"
 
 
@@ -98,13 +100,13 @@ def test_of_several_clients_one_is_chosen_and_another_log_in_gives_it_up(
     parts: Parts, cm: SimulatedCampaignMonitor, drafted: Connection
 ) -> None:
     cm.faults(clients=3)
-    setup.give_key(parts, drafted, "sandbox")
+    destination.give_key(parts, drafted, "sandbox")
     assert step(parts, drafted) == "client"
-    third = setup.clients(parts, parts.connection(drafted.id))[2]
-    setup.choose_client(parts, parts.connection(drafted.id), third.id)
+    third = destination.clients(parts, parts.connection(drafted.id))[2]
+    destination.choose_client(parts, parts.connection(drafted.id), third.id)
     assert step(parts, drafted) == "list"
     cm.faults(clients=2)
-    setup.give_key(parts, parts.connection(drafted.id), "sandbox")
+    destination.give_key(parts, parts.connection(drafted.id), "sandbox")
     assert step(parts, drafted) == "client"
 
 
@@ -113,7 +115,7 @@ def test_a_credential_that_may_not_manage_lists_is_not_kept(
 ) -> None:
     cm.faults(code=60)
     with pytest.raises(NeedsPerson):
-        setup.give_key(parts, drafted, "sandbox")
+        destination.give_key(parts, drafted, "sandbox")
     assert parts.connection(drafted.id).cm_credential is None
 
 
@@ -121,17 +123,17 @@ def test_whose_account_it_is_may_stay_unknown_and_a_run_asks_again_where_nobody_
     parts: Parts, drafted: Connection, cm: Remote
 ) -> None:
     cm.faults(only_paths="primarycontact", code=60)
-    setup.give_key(parts, drafted, "sandbox")
+    destination.give_key(parts, drafted, "sandbox")
     assert parts.connection(drafted.id).cm_account == ""
     cm.faults(only_paths="primarycontact", status=500)
-    setup.give_key(parts, drafted, "sandbox")
+    destination.give_key(parts, drafted, "sandbox")
     assert parts.connection(drafted.id).cm_account is None
 
 
 def test_what_is_left_out_and_who_is_on_the_list_changes_what_would_happen(
     parts: Parts, relay: Relay, ehq: SimulatedEhq, keyed: Connection
 ) -> None:
-    setup.new_list(parts, keyed, "Residents")
+    destination.new_list(parts, keyed, "Residents")
     read = ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
     question = next(iter(read.counts["answered"]))
     run = ended(parts, relay, choices(parts, keyed, audience="participants-activated", left_out=(question,)))
@@ -142,25 +144,25 @@ def test_what_is_left_out_and_who_is_on_the_list_changes_what_would_happen(
     assert any(stored)
     assert not any(question in answers for answers in stored), "what is left out is not kept either"
     now = parts.connection(keyed.id)
-    assert (now.rules.fields_left_out, setup.audience_of(now.rules)) == ((question,), "participants-activated")
+    assert (now.rules.fields_left_out, audience_of(now.rules)) == ((question,), "participants-activated")
     assert not setup.draft(parts, now).stale
     connect.configure(parts, now, {})
     assert setup.draft(parts, parts.connection(keyed.id)).stale
 
 
 def test_of_two_who_choose_at_once_the_second_is_told(parts: Parts, relay: Relay, keyed: Connection) -> None:
-    setup.new_list(parts, keyed, "Residents")
+    destination.new_list(parts, keyed, "Residents")
     ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
     seen = fingerprint(keyed.rules)
     choices(parts, keyed, audience="participants", seen=seen)
     with pytest.raises(Invalid) as refused:
         choices(parts, keyed, audience="everyone", seen=seen)
     assert refused.value.code == "changed"
-    assert setup.audience_of(parts.connection(keyed.id).rules) == "participants"
+    assert audience_of(parts.connection(keyed.id).rules) == "participants"
 
 
 def test_another_site_makes_forget_what_was_read(parts: Parts, relay: Relay, keyed: Connection) -> None:
-    setup.new_list(parts, keyed, "Residents")
+    destination.new_list(parts, keyed, "Residents")
     ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
     now = parts.connection(keyed.id)
     setup.change_ehq(parts, now, "Bayside", now.ehq_url.replace("127.0.0.1", "localhost"), {"token": "sandbox"})
@@ -170,7 +172,7 @@ def test_another_site_makes_forget_what_was_read(parts: Parts, relay: Relay, key
 
 def test_nothing_is_written_to_a_list_that_is_only_chosen(parts: Parts, keyed: Connection, cm: Remote) -> None:
     other = parts.campaign_monitor(keyed).create_list(keyed.cm_client_id or "", "Old list")
-    setup.adopt_list(parts, keyed, other)
+    destination.adopt_list(parts, keyed, other)
     with parts.database.read() as tx:
         assert work.open_lanes(tx, parts.connection(keyed.id)) == ()
 

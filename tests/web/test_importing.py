@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
 
-from relay.store import audit, exports
+from relay.domain.sensitive import sensitive
+from relay.store import audit, exports, participants
 from relay.store.connections import Connection
 from relay.web import LARGEST_FORM
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
@@ -115,3 +118,40 @@ def test_viewers_and_other_connections_see_nothing_of_it(
     assert "/import" not in visit("viewer").get(f"/c/{by_hand.id}/runs").text
     other = relay.connect(ehq, "Other")
     assert visit("operator").get(there.replace(by_hand.id, other.id)).status_code == 404
+
+
+def test_before_the_first_export_is_applied_one_decides_which_answers_travel_and_who_is_on_the_list(
+    visit: Visit, relay: Relay, by_hand: Connection, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    operator = visit("operator")
+    there = upload(operator, by_hand, files=[file(ehq)], team=[file(ehq, "team.csv", "team.csv")]).headers["Location"]
+    relay.reconcile(by_hand, dry=True)
+    page = operator.get(there).text
+    assert "Looks sensitive" in page
+    labels = [html.unescape(one) for one in re.findall(r'name="shown" value="([^"]+)"', page)]
+    marked = [label for label in labels if sensitive(label)]
+    assert marked
+    version = re.search(r'name="seen" value="(\w+)"', page)
+    assert version
+    form = {"seen": version[1], "shown": labels, "on": labels, "audience": "own", "roles": ["participant"]}
+    assert operator.post(f"{there}/apply", {**form, "seen": "of another tab"}).headers["Location"] == there
+    assert relay.parts.connection(by_hand.id).rules == by_hand.rules
+    operator.post(f"{there}/look", {**form, "leave_out": "marked"})
+    relay.reconcile(by_hand, dry=True)
+    page = operator.get(there).text
+    assert "All of those are left out" in page
+    assert not relay.parts.connection(by_hand.id).remap_due, "nobody is known: the import is what compares"
+    on = [label for label in labels if label not in marked]
+    version = re.search(r'name="seen" value="(\w+)"', page)
+    assert version
+    operator.post(f"{there}/apply", {**form, "seen": version[1], "on": on})
+    relay.reconcile(by_hand)
+    team = {a["email"].lower() for a in ehq.people().values() if a["role-name"] != "participant"}
+    assert cm.active()
+    assert not cm.active() & team
+    names = {name.strip("[]") for one in cm.subscribers().values() for name in one["fields"]}
+    assert not names & set(marked)
+    with relay.parts.database.read() as tx:
+        kept = {q for p in participants.after(tx, by_hand.id, 0, 100) for q in p.known.values.get("answers") or ()}
+    assert kept
+    assert not kept & set(marked)

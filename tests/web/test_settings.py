@@ -191,3 +191,19 @@ def test_of_many_people_a_part_that_is_spread_over_all_is_looked_at(parts: Parts
     whole = effect(parts, synced, narrower)
     assert whole.whole
     assert whole.leaves > 10
+
+
+def test_an_audience_of_chosen_roles_is_set_on_the_page(parts: Parts, visit: Visit, synced: Connection) -> None:
+    operator, address = visit("operator"), f"/c/{synced.id}/settings"
+    form = {"seen": seen(operator.get(address).text), "audience": "own", "roles": []}
+    assert "Choose at least one" in operator.post(f"{address}/audience", form).text
+    form |= {"roles": ["site_admin", "participant"], "activated_only": "yes"}
+    assert "Nothing is saved yet" in operator.post(f"{address}/audience", form).text
+    operator.post(f"{address}/audience", {**form, "sure": "yes"})
+    assert rules(parts, synced)["audience"] == {"roles": ["participant", "site_admin"], "activated_only": True}
+    page = operator.get(address).text
+    assert re.search(r'value="own" checked', page)
+    assert [bool(re.search(rf'id="role-{one}"[^>]* checked', page)) for one in ("site_admin", "hub_admin")] == [
+        True,
+        False,
+    ]

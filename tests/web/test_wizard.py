@@ -13,7 +13,8 @@ from relay.errors import NeedsPerson
 from relay.store import audit, connections
 from relay.store.connections import Connection
 from relay.store.leases import claim
-from relay.sync.connections import connect, hook, setup
+from relay.sync.connections import connect, destination, hook, setup
+from relay.sync.connections.audiences import audience_of
 from relay.sync.parts import Parts
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
 
@@ -32,13 +33,13 @@ def draft(parts: Parts, ehq: SimulatedEhq) -> Connection:
 
 @pytest.fixture
 def keyed(parts: Parts, draft: Connection) -> Connection:
-    setup.give_key(parts, draft, "sandbox")
+    destination.give_key(parts, draft, "sandbox")
     return parts.connection(draft.id)
 
 
 @pytest.fixture
 def read(parts: Parts, relay: Relay, keyed: Connection) -> Connection:
-    setup.new_list(parts, keyed, "Residents")
+    destination.new_list(parts, keyed, "Residents")
     setup.read(parts, parts.connection(keyed.id))
     relay.work()
     return parts.connection(keyed.id)
@@ -128,10 +129,10 @@ def test_of_several_clients_one_is_chosen(
     parts: Parts, operator: Visitor, cm: SimulatedCampaignMonitor, draft: Connection
 ) -> None:
     cm.faults(clients=2)
-    setup.give_key(parts, draft, "sandbox")
+    destination.give_key(parts, draft, "sandbox")
     there = f"/c/{draft.id}/setup/client"
     assert where(operator.get(f"/c/{draft.id}/setup")) == there
-    first, second = setup.clients(parts, parts.connection(draft.id))
+    first, second = destination.clients(parts, parts.connection(draft.id))
     text = operator.get(there).text
     assert first.name in text
     assert second.name in text
@@ -213,7 +214,7 @@ def test_of_two_tabs_the_second_to_save_is_told_and_changes_nothing(
     second = operator.post(f"/c/{read.id}/setup/answers", {**form, "audience": "everyone"})
     assert second.status_code == 422
     assert "Somebody changed these choices" in second.text
-    assert setup.audience_of(parts.connection(read.id).rules) == "participants"
+    assert audience_of(parts.connection(read.id).rules) == "participants"
 
 
 def choose(relay: Relay, operator: Visitor, read: Connection) -> None:
@@ -289,7 +290,7 @@ def test_no_other_page_switches_a_draft_on(
     parts: Parts, operator: Visitor, keyed: Connection, cm: SimulatedCampaignMonitor, path: str, form: dict[str, str]
 ) -> None:
     made = parts.campaign_monitor(keyed).create_list(keyed.cm_client_id or "", "Residents")
-    setup.adopt_list(parts, keyed, made)
+    destination.adopt_list(parts, keyed, made)
     before = parts.connection(keyed.id)
     assert operator.post(f"/c/{keyed.id}/{path}", form).status_code == 302
     assert parts.connection(keyed.id) == before

@@ -118,8 +118,11 @@ def checked(document: Mapping[str, Any]) -> Rules:
     return rules
 
 
-def configure(parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None) -> Rules:
-    """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves.
+def configure(
+    parts: Parts, connection: Connection, document: Mapping[str, Any], known: str | None = None, *, compare: bool = True
+) -> Rules:
+    """Replaces the rules by `document`; what it leaves out gets its default. People are compared anew by themselves,
+    unless a run that does so follows in any case.
 
     :raise Stale: when they are no longer those whose fingerprint is `known`; then nothing was changed.
     """
@@ -135,7 +138,7 @@ def configure(parts: Parts, connection: Connection, document: Mapping[str, Any],
             tx,
             connection.id,
             rules=rules.model_dump(mode="json"),
-            remap_due=True,
+            remap_due=compare or connection.remap_due,
             next_run_at=next_run(connection.id, rules, time.time()),
         )
     return rules

@@ -27,6 +27,7 @@ from relay.sync.picture import Picture, learn
 from relay.sync.runs.brake import ABSENT_RUNS, UNTOLD
 from relay.sync.runs.reading import COMPARED
 from relay.sync.runs.reconcile import Step
+from relay.sync.structure import form
 
 IN_EXPORT = "changed in the export"
 TEAM = ("site_admin", "hub_admin")
@@ -206,6 +207,9 @@ class ExportStep(Step):
     def _read(self, export: Export) -> str:
         with self.parts.database.write() as tx:
             census.grown(tx)
+            # In an export its label is all that a question is known by: it cannot be called otherwise.
+            told = {question: {**said, "labels": []} for question, said in self.cursor.get("form", {}).items()}
+            form.settle(tx, Picture.load(tx, self.connection), told, whole=export.summary["complete"])
             connections.change(tx, self.connection.id, exported_at=export.made_at)
         return "campaign_monitor"
 

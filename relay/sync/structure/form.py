@@ -37,13 +37,14 @@ def note(seen: dict[str, Any], questions: Iterable[Question]) -> None:
         told["options"] += [one for one in question.options if one not in known][: MOST_OPTIONS - len(known)]
 
 
-def settle(tx: Tx, picture: Picture, seen: Mapping[str, Any]) -> None:
-    """The form as a complete read met it. Where people's answers disagree about a question, it stays as it was."""
+def settle(tx: Tx, picture: Picture, seen: Mapping[str, Any], whole: bool = True) -> None:
+    """The form as a complete read met it. Where people's answers disagree about a question, it stays as it was.
+    Unless the read was of the `whole`, a question that it did not meet may still be asked."""
     for field in picture.fields.values():
         if not field.source.startswith("answer:"):
             continue
         told = seen.get(field.source.removeprefix("answer:"))
-        if field.asked != (told is not None):
+        if field.asked != (told is not None) and (told or whole):
             structure.change_field(tx, field.id, asked=told is not None)
         if told is not None:
             _relabelled(tx, field, told["labels"])
