@@ -51,6 +51,7 @@ SCENES = (
     # One connection
     Scene("connect", "admin", "/connect"),
     Scene("connect-wrong", "admin", "/connect", UNCHECKED + SEND),
+    Scene("connect-overrides", "admin", "/connect", UNCHECKED + fill("#document", WRONG_ALIAS) + SEND),
     Scene("setup", "admin", "/c/{setup}/setup"),
     Scene("setup-viewer", "viewer", "/c/{setup}/setup"),
     Scene("setup-client", "operator", "/c/{half}/setup/client"),

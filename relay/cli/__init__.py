@@ -75,6 +75,7 @@ def parser() -> Parser:
     which = add.add_mutually_exclusive_group()
     which.add_argument("--list-name", help="of the list to create (default: the connection's name)")
     which.add_argument("--list-id", help="an existing list; people the relay did not put there are left alone")
+    add.add_argument("--rules", metavar="FILE", help="rules to begin with, as for configure")
     configure = command(connection, "configure", commands.configure, "Replace a connection's rules by a JSON document.")
     configure.add_argument("connection", metavar="C")
     configure.add_argument("file", metavar="FILE", help="- for standard input")

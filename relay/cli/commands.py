@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from relay.cli.watch import watch
+from relay.domain.rules import Rules
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import connections, runs
 from relay.store import deliveries as arrivals
@@ -61,6 +62,7 @@ def add(parts: Parts, options: Options) -> Answer:
         cm_client_id=options.cm_client_id,
         list_name=options.list_name,
         list_id=options.list_id,
+        rules=connect.checked(_document(options.rules)) if options.rules else Rules(),
     )
     return connect.add(parts, wish), 0
 
@@ -83,16 +85,7 @@ def rotate_keys(parts: Parts, _: Options) -> Answer:
 
 
 def configure(parts: Parts, options: Options) -> Answer:
-    connection = parts.connection(options.connection)
-    try:
-        text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text()
-        document = orjson.loads(text)
-    except OSError as error:
-        raise Invalid(f"{options.file} cannot be read ({error.strerror}).") from None
-    except orjson.JSONDecodeError as error:
-        raise Invalid(f"{options.file} is not JSON: {error}.", remedy="Nothing was changed.") from None
-    if not isinstance(document, dict):
-        raise Invalid("The document must be a JSON object.", remedy="Nothing was changed.")
+    connection, document = parts.connection(options.connection), _document(options.file)
     rules = connect.checked(document)
     looked, anew = effects.effect(parts, connection, rules), effects.read_anew(parts, connection, rules)
     told = {"effect": asdict(looked), "read_anew": asdict(anew) if anew else None, "dry_run": options.dry_run}
@@ -101,6 +94,18 @@ def configure(parts: Parts, options: Options) -> Answer:
         if options.yes:
             connect.confirm_overrides(parts, parts.connection(connection.id))
     return {"connection": connection.id, "rules": rules.model_dump(mode="json"), **told}, 0
+
+
+def _document(file: str) -> dict[str, Any]:
+    try:
+        document = orjson.loads(sys.stdin.read() if file == "-" else Path(file).read_text())
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read ({error.strerror}).") from None
+    except orjson.JSONDecodeError as error:
+        raise Invalid(f"{file} is not JSON: {error}.", remedy="Nothing was changed.") from None
+    if not isinstance(document, dict):
+        raise Invalid("The document must be a JSON object.", remedy="Nothing was changed.")
+    return document
 
 
 def list_connections(parts: Parts, _: Options) -> Answer:

@@ -24,7 +24,7 @@ from relay.web.words import mask, mask_email
 blueprint = Blueprint("overrides", __name__)
 PARTS = ("authentication", "overrides")
 """Of the rules, what this page shows and replaces; the others have the settings' page."""
-EXAMPLE = {
+_EXAMPLE = {
     "authentication": {"profile": "hmac_body", "headers": {"signature": "X-Signature"}},
     "overrides": {
         "events": {"participant.registered": ["signup.done"]},
@@ -33,6 +33,7 @@ EXAMPLE = {
         "questions": {"I am interested in": {"kind": "checkbox", "options": ["Parks, gardens", "Roads"]}},
     },
 }
+EXAMPLE = orjson.dumps(_EXAMPLE, option=orjson.OPT_INDENT_2).decode()
 PLAIN = ("ehq_id", "role", "activated", "blocked", "subscribed", "imported")
 PLAIN_FIELDS = ("Role", "Activated", "Blocked", "EHQ ID")
 """Of a person and of a subscriber, what names nobody."""
@@ -48,7 +49,7 @@ def page(connection: Connection) -> str:
 @needs("operator")
 def save(connection: Connection) -> Response | tuple[str, int]:
     try:
-        _, rules = _document(connection)
+        _, rules = read_document(connection.rules)
     except RelayError as error:
         return _page(connection, [("document", str(error))]), 422
     version = request.form.get("version", "")
@@ -63,7 +64,7 @@ def save(connection: Connection) -> Response | tuple[str, int]:
     except connect.Stale:
         now = parts().connection(connection.id).rules
         changed = "Somebody changed these rules meanwhile, so nothing of yours was saved. Below are both: compare."
-        more = {"there_now": _pretty(_of(now.model_dump(mode="json"))), "rules_version": fingerprint(now)}
+        more = {"there_now": pretty_document(now), "rules_version": fingerprint(now)}
         return _page(connection, [("document", changed)], **more), 409
     flash("Saved. Everybody is compared anew, and what is quarantined can be taken again.", "success")
     return redirect(url_for("overrides.page"))
@@ -91,7 +92,7 @@ def attempt(connection: Connection) -> str | tuple[str, int]:
     key, pasted = request.form.get("delivery", ""), request.form.get("pasted", "").strip()
     reveal = request.form.get("reveal") == "yes"
     try:
-        document, _ = _document(connection)
+        document, _ = read_document(connection.rules)
     except RelayError as error:
         return _page(connection, [("document", str(error))]), 422
     try:
@@ -126,7 +127,7 @@ def _known(connection: Connection, key: str, results: Sequence[Mapping[str, Any]
 @needs("operator")
 def proof(connection: Connection) -> str | tuple[str, int]:
     try:
-        document, _ = _document(connection)
+        document, _ = read_document(connection.rules)
     except RelayError as error:
         return _page(connection, [("document", str(error))]), 422
     try:
@@ -145,8 +146,8 @@ def _page(connection: Connection, problems: list[tuple[str, str]] | None = None,
     more.setdefault("rules_version", request.form.get("version") or fingerprint(connection.rules))
     return render_template(
         "overrides/page.html",
-        document=request.form.get("document") or _pretty(_of(connection.rules.model_dump(mode="json"))),
-        example=_pretty(EXAMPLE),
+        document=request.form.get("document") or pretty_document(connection.rules),
+        example=EXAMPLE,
         choices=[(one.key, _named(connection, one)) for one in latest[:20]],
         quarantined=bool(quarantined),
         asks=asks,
@@ -162,8 +163,8 @@ def _named(connection: Connection, one: Delivery) -> str:
     return f"{one.type[:60] or 'without a type'}, {at.day} {at:%b, %H:%M:%S}{word}"
 
 
-def _document(connection: Connection) -> tuple[dict[str, Any], Rules]:
-    """As it was typed, and the connection's rules with it. :raise Invalid: when it cannot be used."""
+def read_document(there: Rules) -> tuple[dict[str, Any], Rules]:
+    """As it was typed, and the rules with it over those `there`. :raise Invalid: when it cannot be used."""
     try:
         document = orjson.loads(request.form.get("document", "").strip() or "{}")
     except orjson.JSONDecodeError as error:
@@ -171,7 +172,12 @@ def _document(connection: Connection) -> tuple[dict[str, Any], Rules]:
     if not isinstance(document, dict) or not set(document) <= set(PARTS):
         raise Invalid("The document is a JSON object with authentication and overrides, and nothing else.")
     document = {"authentication": {}, "overrides": {}, **document}
-    return document, trial.rules_of(connection, document)
+    return document, trial.rules_of(there, document)
+
+
+def pretty_document(rules: Rules) -> str:
+    """The parts of the rules that the document has."""
+    return _pretty(_of(rules.model_dump(mode="json")))
 
 
 def _of(rules: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def ehq(connection: Connection) -> Answer:
     try:
         if given is None:
             raise Invalid("Give a key, or a log-in and its password.")
-        credentials.reconnect(parts(), connection, given, None)
+        credentials.reconnect(parts(), connection, given, None, request.form.get("address", ""))
     except RelayError as error:
         return _page(connection, f"{error.message} Nothing was changed."), 422
     noted("gave new credentials", connection=connection, how="EHQ key" if key else "EHQ log-in")

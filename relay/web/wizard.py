@@ -5,12 +5,14 @@ from collections.abc import Mapping
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 
+from relay.domain.rules import Rules
 from relay.errors import Invalid, RelayError
 from relay.sync.connections import connect, destination, setup
 from relay.sync.connections.setup import Draft
 from relay.sync.health.standing import look
 from relay.web.access import me, needs, noted, parts
 from relay.web.oauth import has_app
+from relay.web.overrides import EXAMPLE, pretty_document, read_document
 from relay.web.steps import TITLES, Answer, on, show, step
 
 blueprint = Blueprint("wizard", __name__)
@@ -22,7 +24,7 @@ blueprint = Blueprint("wizard", __name__)
 @blueprint.get("/connect")
 @needs("operator")
 def new() -> Answer:
-    return show("ehq", None, given={"how": "key"})
+    return show("ehq", None, given={"how": "key"}, example=EXAMPLE)
 
 
 @blueprint.post("/connect")
@@ -30,9 +32,12 @@ def new() -> Answer:
 def create() -> Answer:
     form = request.form
     try:
-        made, found = setup.begin(parts(), form.get("name", ""), form.get("address", ""), _credential(), _reads())
+        rules = _rules(Rules())
+        made, found = setup.begin(
+            parts(), form.get("name", ""), form.get("address", ""), _credential(), _reads(), rules
+        )
     except RelayError as error:
-        return show("ehq", None, error, _at_fault(error), given=form)
+        return show("ehq", None, error, _at_fault(error), given=form, example=EXAMPLE)
     g.connection = made
     noted("began to set up a connection", connection=made, after={"name": made.name, "address": made.ehq_url})
     flash(found, "success")
@@ -54,7 +59,9 @@ def ehq(draft: Draft) -> Answer:
     c = draft.connection
     how = "login" if "login" in parts().vault.unlock(c.ehq_credential) else "key"
     how = "export" if c.reads == "export" else how
-    return show("ehq", draft, given={"name": c.name, "address": c.ehq_url, "how": how})
+    spells = c.rules.overrides or c.rules.authentication != Rules().authentication
+    given = {"name": c.name, "address": c.ehq_url, "how": how, "document": pretty_document(c.rules) if spells else ""}
+    return show("ehq", draft, given=given, example=EXAMPLE)
 
 
 @blueprint.post("/c/<connection>/setup/ehq")
@@ -64,9 +71,10 @@ def change_ehq(draft: Draft) -> Answer:
     given = any(form.get(name) for name in ("key", "login", "password"))
     try:
         credential = _credential() if given or _reads() == "export" else None
-        found = setup.change_ehq(parts(), c, form.get("name", ""), form.get("address", ""), credential, _reads())
+        name, address = form.get("name", ""), form.get("address", "")
+        found = setup.change_ehq(parts(), c, name, address, credential, _reads(), _rules(c.rules))
     except RelayError as error:
-        return show("ehq", draft, error, _at_fault(error), given=form)
+        return show("ehq", draft, error, _at_fault(error), given=form, example=EXAMPLE)
     noted(
         "changed a connection's EngagementHQ",
         connection=c,
@@ -75,6 +83,14 @@ def change_ehq(draft: Draft) -> Answer:
     )
     flash(found, "success")
     return on(setup.draft(parts(), parts().connection(c.id)).resume)
+
+
+def _rules(there: Rules) -> Rules:
+    """With what the site does differently, as on the page of overrides. :raise Invalid: with the code "document"."""
+    try:
+        return read_document(there)[1] if "document" in request.form else there
+    except Invalid as error:
+        raise Invalid(error.message, remedy=error.remedy, code="document") from None
 
 
 def _reads() -> str:
@@ -95,6 +111,8 @@ def _credential() -> Mapping[str, str]:
 
 
 def _at_fault(error: RelayError) -> str:
+    if error.code == "document":
+        return "document"
     if error.code in ("no-key", "no-login", "ehq-login", "ehq-401", "ehq-403"):
         return "login" if request.form.get("how") == "login" else "key"
     return "name" if error.code == "address" and not request.form.get("name", "").strip() else "address"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.domain.rules import spelling
 from relay.store import connections
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
@@ -141,6 +142,35 @@ def test_the_rules_of_a_connection_are_one_document(terminal: Terminal, connecti
     assert "daily_at" in wrong.answer["error"]
     assert terminal.run("connection", "configure", connection.id, "missing.json").code == 2
     assert terminal.run("connection", "configure", connection.id, "-", given="{").code == 2
+
+
+def test_a_site_that_needs_overrides_to_be_read_is_added_with_its_rules(
+    terminal: Terminal, ehq: SimulatedEhq, parts: Parts, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.json"
+    site = ("connection", "add", "--name", "Bayside", "--ehq-url", f"{ehq.url}/api", "--ehq-token", "sandbox")
+    assert terminal.run(*site, "--cm-api-key", "sandbox", "--json").code == 3
+    file.write_text('{"overrides": {"paths": {"apis": "/v2"}}}')
+    assert terminal.run(*site, "--cm-api-key", "sandbox", "--rules", str(file)).code == 2
+    file.write_text('{"overrides": {"paths": {"api": "/v2"}}, "time_zone": "Australia/Sydney"}')
+    made = terminal.run(*site, "--cm-api-key", "sandbox", "--rules", str(file), "--json").answer
+    assert "lists 60 people" in made["ehq"]
+    assert parts.connection(made["connection"]).rules.time_zone == "Australia/Sydney"
+
+
+def test_what_rules_would_do_to_people_is_said_and_with_a_dry_run_nothing_else_is_done(
+    terminal: Terminal, synced: Connection, parts: Parts, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.json"
+    file.write_text('{"overrides": {"attributes": {"subscribed": ["unconfirmed"]}}}')
+    answer = terminal.run("connection", "configure", synced.id, str(file), "--dry-run", "--json").answer
+    assert answer["effect"]["leaves"] == 0
+    assert answer["read_anew"]["opt_outs"] > 20
+    assert parts.connection(synced.id).rules.overrides == {}
+    answer = terminal.run("connection", "configure", synced.id, str(file), "--yes", "--json").answer
+    now = parts.connection(synced.id)
+    assert now.rules.overrides
+    assert now.read_overrides == spelling(now.rules)
 
 
 def test_pause_resume_rotate_and_remove(terminal: Terminal, connection: Connection, parts: Parts, relay: Relay) -> None:

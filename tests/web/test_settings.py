@@ -207,3 +207,18 @@ def test_an_audience_of_chosen_roles_is_set_on_the_page(parts: Parts, visit: Vis
         True,
         False,
     ]
+
+
+def test_a_site_read_by_exports_goes_over_to_the_api_with_an_address_given_in_the_settings(
+    parts: Parts, visit: Visit, relay: Relay, ehq: SimulatedEhq
+) -> None:
+    made = relay.connect(ehq, ehq_url="", ehq_credential={}, reads="export")
+    operator, address = visit("operator"), f"/c/{made.id}/settings"
+    assert "Address of the site" in operator.get(address).text
+    missing = operator.post(f"{address}/ehq", {"address": "", "key": "sandbox"})
+    assert missing.status_code == 422
+    assert "is not an address" in missing.text
+    assert operator.post(f"{address}/ehq", {"address": ehq.url, "key": "sandbox"}).status_code == 302
+    now = parts.connection(made.id)
+    assert (now.reads, now.ehq_url) == ("api", ehq.url)
+    assert "Address of the site" not in operator.get(address).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -66,6 +67,27 @@ def test_an_address_and_a_key_that_work_begin_a_draft_and_the_audit_log_says_who
         (entry,) = audit.search(tx, connection_id=made.id)
     assert (entry.user_id, entry.what) == (operator.user.id if operator.user else 0, "began to set up a connection")
     assert "sandbox" not in str(entry.detail)
+
+
+def test_a_site_that_needs_overrides_to_be_read_is_connected_with_them(
+    parts: Parts, operator: Visitor, ehq: SimulatedEhq
+) -> None:
+    form = {"name": "Bayside", "address": f"{ehq.url}/api", "how": "key", "key": "sandbox", "document": ""}
+    assert operator.post("/connect", form).status_code == 422, "its API is not where others have it"
+    wrong = operator.post("/connect", {**form, "document": '{"overrides": {"path": {}}}'})
+    assert wrong.status_code == 422
+    assert "there is no section" in wrong.text
+    assert everyone(parts) == []
+    overrides = {"paths": {"api": "/v2"}}
+    there = where(operator.post("/connect", {**form, "document": json.dumps({"overrides": overrides})}))
+    (made,) = everyone(parts)
+    assert there == f"/c/{made.id}/setup/campaign-monitor"
+    assert made.rules.overrides == overrides
+    page = operator.get(f"/c/{made.id}/setup/ehq").text
+    assert "/v2" in page
+    form |= {"key": "", "address": ehq.url}
+    operator.post(f"/c/{made.id}/setup/ehq", {**form, "key": "sandbox", "document": ""})
+    assert parts.connection(made.id).rules.overrides == {}
 
 
 @pytest.mark.parametrize(

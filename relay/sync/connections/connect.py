@@ -32,7 +32,8 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
     :raise RelayError: saying which of address, credential, client or list is wrong; then nothing was kept.
     """
     secret = new_secret()
-    draft = drafted(parts, wish.name, wish.ehq_url, wish.ehq_credential, [{"secret": secret}], reads=wish.reads)
+    secrets = [{"secret": secret}]
+    draft = drafted(parts, wish.name, wish.ehq_url, wish.ehq_credential, secrets, wish.reads, wish.rules)
     draft = replace(
         draft,
         cm_credential=parts.vault.lock({"api_key": wish.cm_api_key}) if wish.cm_api_key else None,
@@ -62,6 +63,7 @@ def drafted(
     ehq_credential: Mapping[str, str],
     secrets: Sequence[Mapping[str, Any]],
     reads: str = "api",
+    rules: Rules = Rules(),  # noqa: B008  (frozen)
 ) -> Connection:
     """A connection to be, in state "setup", not stored yet. One that reads exports needs no address.
 
@@ -89,14 +91,14 @@ def drafted(
         cm_list_id=None,
         cm_list_name=None,
         webhook_secrets=parts.vault.lock(list(secrets)),
-        rules=Rules(),
+        rules=rules,
         state="setup",
         problem=None,
         held_until=None,
         held_times=0,
         segments_due=False,
         remap_due=False,
-        next_run_at=next_run(connection_id, Rules(), now),
+        next_run_at=next_run(connection_id, rules, now),
         reads=reads,
     )
 

@@ -9,6 +9,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from relay.campaign_monitor import oauth
 from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.oauth import Given, Tokens
+from relay.ehq.calls import site_address
 from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, deliveries
 from relay.store.connections import Connection
@@ -131,7 +132,7 @@ def reconnect(
     if ehq:
         new["ehq_credential"] = parts.vault.lock(dict(ehq))
     if ehq and connection.reads == "export":  # from now on it reads the site itself; uploads go on being taken
-        new |= {"reads": "api", "ehq_url": ehq_url.strip().rstrip("/") or connection.ehq_url}
+        new |= {"reads": "api", "ehq_url": site_address(ehq_url or connection.ehq_url)}
     if cm_api_key:
         new |= {"cm_credential": parts.vault.lock({"api_key": cm_api_key}), "cm_token_expires_at": None}
     if not new:

@@ -74,8 +74,9 @@ def choose_client(parts: Parts, connection: Connection, client_id: str) -> None:
 
 def _take_client(parts: Parts, connection: Connection, client_id: str | None) -> None:
     values: dict[str, Any] = {"cm_client_id": client_id, "cm_list_id": None, "cm_list_name": None}
-    if client_id and connection.rules == Rules():
-        values["rules"] = Rules(time_zone=_zone(parts, connection, client_id)).model_dump(mode="json")
+    if client_id and connection.rules.time_zone == Rules().time_zone:
+        zone = _zone(parts, connection, client_id)
+        values["rules"] = {**connection.rules.model_dump(mode="json"), "time_zone": zone}
     forgetting(parts, connection, values, forget=connection.cm_list_id is not None)
 
 

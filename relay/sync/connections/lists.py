@@ -1,9 +1,10 @@
 """Which list of Campaign Monitor a connection keeps: created under a free name, or adopted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from relay.campaign_monitor.shapes import Client, ListName
+from relay.domain.rules import Rules
 from relay.errors import Invalid, NeedsPerson, Refused
 from relay.store import connections
 from relay.store.connections import Connection
@@ -25,6 +26,7 @@ class Wish:
     list_name: str | None = None
     list_id: str | None = None
     reads: str = "api"
+    rules: Rules = field(default_factory=Rules)
 
 
 def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from relay.domain.rules import Audience, fingerprint, read_rules
+from relay.domain.rules import Audience, Rules, fingerprint, read_rules
 from relay.errors import Invalid, NeedsPerson, RetryLater
 from relay.store import connections, runs
 from relay.store.connections import Connection
@@ -78,10 +78,15 @@ def draft(parts: Parts, connection: Connection) -> Draft:
 
 
 def begin(
-    parts: Parts, name: str, ehq_url: str, credential: Mapping[str, str], reads: str = "api"
+    parts: Parts,
+    name: str,
+    ehq_url: str,
+    credential: Mapping[str, str],
+    reads: str = "api",
+    rules: Rules = Rules(),  # noqa: B008  (frozen)
 ) -> tuple[Connection, str]:
     """A new draft, and a sentence about what EHQ answered. :raise RelayError: what is wrong; nothing was kept."""
-    made = connect.drafted(parts, name, ehq_url, credential, [], reads)
+    made = connect.drafted(parts, name, ehq_url, credential, [], reads, rules)
     found = _found(parts, made)
     connect.keep(parts, made)
     return made, found
@@ -98,10 +103,12 @@ def change_ehq(
     ehq_url: str,
     credential: Mapping[str, str] | None,
     reads: str = "api",
+    rules: Rules | None = None,
 ) -> str:
-    """Another name, address or credential (None: the one there is). What was read from another site is forgotten."""
-    kept = parts.vault.unlock(connection.ehq_credential)
-    made = connect.drafted(parts, name, ehq_url, kept if credential is None else credential, [], reads)
+    """Another name, address, credential or rules (None: those there are). What was read from another site, or by other
+    overrides, is forgotten."""
+    kept, rules = parts.vault.unlock(connection.ehq_credential), rules or connection.rules
+    made = connect.drafted(parts, name, ehq_url, kept if credential is None else credential, [], reads, rules)
     another = (made.ehq_url, reads) != (connection.ehq_url, connection.reads)
     if credential is None and another:
         raise Invalid("Another site needs its own key or log-in.", remedy="Type it.", code="ehq-login")
@@ -111,8 +118,9 @@ def change_ehq(
         "ehq_credential": made.ehq_credential,
         "reads": reads,
     }
-    found = _found(parts, replace(connection, **values))
-    forgetting(parts, connection, values, forget=another)
+    found = _found(parts, replace(connection, **values, rules=rules))
+    values["rules"] = rules.model_dump(mode="json")
+    forgetting(parts, connection, values, forget=another or rules.overrides != connection.rules.overrides)
     return found
 
 

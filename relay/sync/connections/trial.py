@@ -28,18 +28,18 @@ AGES_S = 10**10
 HEADER = re.compile(r"([A-Za-z0-9_-]+): ?(.*)")
 
 
-def rules_of(connection: Connection, document: Any) -> Rules:
-    """The connection's rules with `document` over them: a part of the rules, or overrides alone.
+def rules_of(there: Rules, document: Any) -> Rules:
+    """`there` with `document` over them: a part of the rules, or overrides alone.
 
     :raise Invalid: naming the key that is wrong.
     """
     if document is None:
-        return connection.rules
+        return there
     if not isinstance(document, Mapping):
         raise Invalid("The document must be a JSON object.")
     if document and set(document) <= set(defaults()):
         document = {"overrides": document}
-    rules = read_rules({**connection.rules.model_dump(mode="json"), **document})
+    rules = read_rules({**there.model_dump(mode="json"), **document})
     dialect(rules.overrides or None)
     return rules
 
@@ -63,7 +63,7 @@ def body(parts: Parts, connection: Connection, text: bytes, document: Any = None
     `text` is an event, a list of them, a person as EHQ's API shows one, or a page of people. `unused` are paths of keys
     from which nothing was read. :raise Invalid: when it is not JSON, or the document is wrong.
     """
-    rules = rules_of(connection, document)
+    rules = rules_of(connection.rules, document)
     spoken = dialect(rules.overrides or None)
     with parts.database.read() as tx:
         picture = Picture.load(tx, connection)
@@ -179,7 +179,7 @@ def signature(parts: Parts, connection: Connection, text: str, document: Any = N
 
     `text` is a captured request, see `request`.
     """
-    rules, now = rules_of(connection, document), time.time()
+    rules, now = rules_of(connection.rules, document), time.time()
     headers, sent = request(text)
     if not headers:
         raise Invalid("There are no headers.", remedy="Paste lines of `Name: value`, an empty line, and the body.")
