@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from scenes import AWAY, DOCS, EMPTY, SCENES, Scene
 WIDTHS = (1280, 360)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 Places = dict[str, object]
+Look = Callable[[Any, Scene, int], None]
+"""What is done with a page that is open: (Playwright's page, the scene, the window's width in pixels)."""
 
 
 def main() -> int:
@@ -36,22 +38,50 @@ def main() -> int:
     if given.docs:
         given.to, given.only = ROOT / "docs" / "images", DOCS
     given.to.mkdir(parents=True, exist_ok=True)
-    with stoppable(), world(given.people) as (stage, take_away, take_all):
-        wanted = set(given.only)
-        chosen = [[one for one in scenes if not wanted or one.name in wanted] for scenes in (EMPTY, SCENES, AWAY)]
-        widths = () if given.docs else WIDTHS
-        take_all(chosen[0], {}, given.to, widths)
-        places = stage() if chosen[1] or chosen[2] else {}
-        take_all(chosen[1], places, given.to, widths)
-        take_away()
-        take_all(chosen[2], places, given.to, widths)
+    sizes = [(1000, 640)] if given.docs else [(width, 800) for width in WIDTHS]
+
+    def picture(page: Any, scene: Scene, width: int) -> None:
+        """The whole page; for manuals its top."""
+        name = f"{scene.name}.png" if given.docs else f"{scene.name}-{width}.png"
+        page.screenshot(path=given.to / name, full_page=not given.docs)
+        print(f"  {name}")
+
+    with stoppable(), browser() as camera:
+        for scene, why in look_at_all(camera, set(given.only), given.people, sizes, picture):
+            print(f"  – {scene.name}: {why}")
     print(f"In {given.to}")
     return 0
 
 
+def look_at_all(
+    camera: Any, only: set[str], people: int, sizes: Sequence[tuple[int, int]], look: Look
+) -> list[tuple[Scene, str]]:
+    """Opens the scenes named by `only`, or all, in windows of these sizes; answers those that could not be, and why."""
+    missing: list[tuple[Scene, str]] = []
+    with world(camera, people) as (stage, take_away, opened):
+        chosen = [[one for one in scenes if not only or one.name in only] for scenes in (EMPTY, SCENES, AWAY)]
+
+        def all_of(scenes: Iterable[Scene], places: Places) -> None:
+            for scene in scenes:
+                for size in sizes:
+                    try:
+                        with opened(scene, places, size) as page:
+                            look(page, scene, size[0])
+                    except LookupError as error:
+                        missing.append((scene, str(error.args[0])))
+                        break
+
+        all_of(chosen[0], {})
+        places = stage() if chosen[1] or chosen[2] else {}
+        all_of(chosen[1], places)
+        take_away()
+        all_of(chosen[2], places)
+    return missing
+
+
 @contextmanager
-def world(people: int) -> Iterator[Any]:
-    """(what connects and fills everything and answers the places, what takes the database away, what takes pictures),
+def world(camera: Any, people: int) -> Iterator[Any]:
+    """(what connects and fills everything and answers the places, what takes the database away, what opens a scene),
     over a served relay."""
     import sandbox.campaign_monitor
     import sandbox.ehq
@@ -87,12 +117,7 @@ def world(people: int) -> Iterator[Any]:
         stack.callback(parts.database.close)
         migrate.upgrade(parts.database)
         apps.append(create_app(parts))
-        camera = stack.enter_context(browser())
         cookies = {role: log_in(apps[0], parts, role) for role in ("admin", "operator", "viewer")}
-
-        def take_all(scenes: Iterable[Scene], places: Places, to: Path, widths: Sequence[int]) -> None:
-            for scene in scenes:
-                take(camera, site.url, scene, places, cookies, to, widths)
 
         def take_away() -> None:
             parts.database.close()
@@ -100,7 +125,7 @@ def world(people: int) -> Iterator[Any]:
                 file.unlink()
             (folder / "relay.sqlite3").mkdir()
 
-        yield lambda: fill(parts, ehq.url), take_away, take_all
+        yield lambda: fill(parts, ehq.url), take_away, lambda *asked: opened(camera, site.url, cookies, *asked)
 
 
 @contextmanager
@@ -128,32 +153,25 @@ def log_in(app: Any, parts: Any, role: str) -> str:
     return str(app.session_interface.get_signing_serializer(app).dumps(session))
 
 
-def take(
-    camera: Any, url: str, scene: Scene, places: Places, cookies: dict[str, str], to: Path, widths: Sequence[int]
-) -> None:
-    """The whole page in these widths; without any, its top as manuals show it."""
+@contextmanager
+def opened(
+    camera: Any, url: str, cookies: dict[str, str], scene: Scene, places: Places, size: tuple[int, int]
+) -> Iterator[Any]:
+    """:raise LookupError: when there is no such page, or nothing to show on it."""
+    address = scene.address.format_map(places)
+    context = camera.new_context(base_url=url, viewport={"width": size[0], "height": size[1]})
     try:
-        address = scene.address.format_map(places)
-    except KeyError as missing:
-        print(f"  – {scene.name}: there is no {missing.args[0]}")
-        return
-    for width, height in [(width, 800) for width in widths] or [(1000, 640)]:
-        context = camera.new_context(base_url=url, viewport={"width": width, "height": height})
         if scene.role:
             context.add_cookies([{"name": "session", "value": cookies[scene.role], "url": url}])
         page = context.new_page()
         answer = page.goto(address)
         if answer is None or (answer.status == 404 and scene.name != "not-found"):
-            print(f"  – {scene.name}: no such page yet")
-            context.close()
-            return
+            raise LookupError("no such page")
         if scene.script:
             with page.expect_navigation():
                 page.evaluate(scene.script)
-        name = f"{scene.name}-{width}.png" if widths else f"{scene.name}.png"
-        page.screenshot(path=to / name, full_page=bool(widths))
-        sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        print(f"  {name}" + (f": {sideways} px too wide" if sideways > 0 else ""))
+        yield page
+    finally:
         context.close()
 
 

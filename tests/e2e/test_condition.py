@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
-import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
-from relay.store import connections, participants
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
-from tests.e2e.conftest import axe
+from tests.conftest import Live
+from tests.sync.test_brake import braked
 
 Browse = Callable[..., Page]
-PAGES = ("", "/problems", "/fields", "/settings")
-
-
-@pytest.mark.parametrize("width", [1280, 360])
-def test_every_page_when_all_is_well_and_when_it_is_not(
-    browse: Browse, parts: Parts, synced: Connection, width: int
-) -> None:
-    page = browse("admin", width=width)
-    for path in PAGES:
-        page.goto(f"/c/{synced.id}{path}")
-        axe(page)
-    problem = {"message": "The access was taken back.", "remedy": "Connect again.", "code": "122", "since": 5.0}
-    with parts.database.write() as tx:
-        (first, *_) = participants.after(tx, synced.id, 0, 1)
-        participants.change(tx, [first.id], refused_code="1", refused_for="x", refused_at=time.time())
-        connections.change(tx, synced.id, state="needs_person", problem=problem)
-    for path in PAGES:
-        page.goto(f"/c/{synced.id}{path}")
-        axe(page)
+__all__ = ["braked"]
 
 
 def test_a_question_is_left_out_without_javascript(browse: Browse, parts: Parts, synced: Connection) -> None:
@@ -44,3 +24,19 @@ def test_a_question_is_left_out_without_javascript(browse: Browse, parts: Parts,
     page.get_by_role("button", name="Save and compare everybody").click()
     page.get_by_text("Everybody is compared anew").wait_for()
     assert parts.connection(synced.id).rules.fields_left_out == ("12",)
+
+
+def test_the_brake_asks_and_whoever_may_lets_them_go(browse: Browse, braked: tuple[Live, list[str], int]) -> None:
+    live, gone, run = braked
+    page = browse("viewer")
+    page.goto(f"/c/{live.connection.id}/runs/{run}")
+    expect(page.get_by_text("3 people")).not_to_have_count(0)
+    expect(page.get_by_role("button", name="Let them go")).to_have_count(0)
+    page = browse("operator")
+    page.goto(f"/c/{live.connection.id}")
+    page.get_by_role("link", name="Look at the run").click()
+    page.get_by_text("Let them go").first.click()
+    page.get_by_role("button", name="Remove 3 people").click()
+    expect(page.get_by_text("Let them go")).to_have_count(0)
+    live.relay.settle(live.connection)
+    assert {live.state(email) for email in gone} == {"Deleted"}

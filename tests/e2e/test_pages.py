@@ -66,16 +66,6 @@ def test_the_keyboard_reaches_the_content_first(browse: Browse, connection: Conn
     expect(page.locator("main")).to_be_focused()
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-def test_the_pages_of_an_administrator_are_accessible_and_fit(browse: Browse, site: Site, width: int) -> None:
-    page = browse("admin", width=width)
-    user = user_of(site.parts, "viewer")
-    for path in ("/", "/users", f"/users/{user.id}", "/users/invite", "/account", "/audit", "/audit?since=2031-01-01"):
-        page.goto(path)
-        axe(page)
-        narrow_enough(page)
-
-
 def test_an_administrator_invites_somebody_who_then_logs_in(browse: Browse) -> None:
     page, theirs = browse("admin"), browse()
     page.goto("/users")

@@ -22,7 +22,7 @@ from relay.sync.connections import setup
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.conftest import KEY, Relay, SimulatedCampaignMonitor, SimulatedEhq, session_of, user_of
-from tests.e2e.conftest import Site, axe, narrow_enough
+from tests.e2e.conftest import Site, axe
 
 ROOT = Path(__file__).parents[2]
 Browse = Callable[..., Page]
@@ -225,12 +225,3 @@ def test_access_taken_back_is_given_again_and_the_run_goes_on(
     relay.work()
     page.goto(f"/c/{synced.id}/runs/{run.id}")
     expect(page.get_by_text("Complete", exact=True)).to_be_visible()
-
-
-def test_run_pages_are_accessible_and_fit_a_telephone(browse: Browse, synced: Connection, relay: Relay) -> None:
-    run = relay.reconcile(synced, dry=True)
-    page = browse("operator", width=360)
-    for path in ("", f"/{run.id}", f"/{run.id - 1}", f"/{run.id - 1}/people", f"/{run.id}/people", "/1/undo"):
-        page.goto(f"/c/{synced.id}/runs{path}")
-        axe(page)
-        narrow_enough(page)
