@@ -1,4 +1,4 @@
-"""What bin/screenshots shows: five connections in different states, and something that happened to each."""
+"""What bin/screenshots shows: seven connections in different states, and something that happened to each."""
 
 import io
 import json
@@ -16,16 +16,18 @@ def fill(parts: Any, ehq: str) -> Places:
     """Where everything is, by the names that scenes.py uses. `ehq`: a simulator's address."""
     from relay.store import connections, deliveries
     from relay.sync.connections import connect, lists
+    from relay.sync.health import problems
 
     def join(name: str, key: str | None) -> dict[str, Any]:
         wish = lists.Wish(name, ehq, {"token": "sandbox"}, key, None, f"{name} newsletter", None)
         made: dict[str, Any] = connect.add(parts, wish)
         return made
 
-    main, asks, paused, setup = (
+    main, asks, paused, shut, setup = (
         join("Bayside", "sandbox"),
         join("Lakeview", "sandbox"),
         join("Hillcrest", "sandbox"),
+        join("Northvale", "sandbox"),
         join("Riverside", None),
     )
     c = main["connection"]
@@ -42,17 +44,21 @@ def fill(parts: Any, ehq: str) -> Places:
     arrive(parts, ehq)
     asked = asked_for(parts, c)
     braked = brake(parts, ehq, asks["connection"])
+    refusing = shut_out(parts, ehq, shut["connection"])
     with parts.database.write() as tx:
         connections.change(tx, paused["connection"], state="paused")
-        for one in [made["connection"] for made in (main, asks, paused, setup)] + [half]:
+        for one in [made["connection"] for made in (main, asks, paused, shut, setup)] + [half]:
             connections.change(tx, one, ehq_url=f"https://haveyoursay.{one.partition('-')[0]}.example.gov.au")
         found = deliveries.search(tx, c, limit=50)
     places: Places = {"c": c, "asks": asks["connection"], "paused": paused["connection"], "setup": setup["connection"]}
     places |= uploaded(parts, ehq)
+    places |= {"shut": shut["connection"], "refusing": refusing}
     places |= {"run": first, "braked": braked, "person": 5, "half": half, "dry": dry}
     by_state = {one.state: one.id for one in found}
     names = {"applied": "delivery", "quarantined": "quarantined"}
     places |= {name: by_state[state] for state, name in names.items() if state in by_state}
+    for one in (main, asks, shut):
+        problems.note(parts, parts.connection(one["connection"]))
     alive(parts)
     return places | asked | refused(parts, c)
 
@@ -121,6 +127,15 @@ def brake(parts: Any, ehq: str, connection: str) -> int:
     post(f"{ehq}/sandbox/act", {"action": "delete", "id": belong[:12], "silent": True})
     run(parts, connection)
     return run(parts, connection)
+
+
+def shut_out(parts: Any, ehq: str, connection: str) -> int:
+    """The run that EngagementHQ lets read nobody, after one that went well."""
+    run(parts, connection)
+    post(f"{ehq}/sandbox/faults", {"status": 403})
+    refused = run(parts, connection)
+    post(f"{ehq}/sandbox/faults", {"status": None})
+    return refused
 
 
 def strange(made: dict[str, Any]) -> None:

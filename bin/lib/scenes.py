@@ -1,9 +1,10 @@
 """Which pages bin/screenshots takes: a name, whose page it is, and its address. A page group adds its lines here.
 
 In an address stand {c} (a connection in step), {setup} (one half way through its set-up), {paused}, {run}, {asks} and
-{braked} (a connection with a run that the brake stopped), {mill} and {export} (one that is read by exports), {person},
-{refused} (a person CM refuses), {delivery} and {quarantined}. What does not exist is said and left out. `script` is run
-in the page before the picture: it may press a button whose answer has no address of its own.
+{braked} (a connection with a run that the brake stopped), {shut} and {refusing} (one whom EngagementHQ lets in no more,
+and its run), {mill} and {export} (one that is read by exports), {person}, {refused} (a person CM refuses), {delivery}
+and {quarantined}. What does not exist is said and left out. `script` is run in the page before the picture: it may
+press a button whose answer has no address of its own.
 """
 
 from typing import NamedTuple
@@ -39,6 +40,7 @@ SCENES = (
     Scene("health", "viewer", "/c/{c}"),
     Scene("health-paused", "operator", "/c/{paused}"),
     Scene("health-braked", "operator", "/c/{asks}"),
+    Scene("health-shut-out", "operator", "/c/{shut}"),
     Scene("connections", "admin", "/"),
     Scene("users", "admin", "/users"),
     Scene("user", "admin", "/users/1"),
@@ -64,6 +66,7 @@ SCENES = (
     Scene("run", "operator", "/c/{c}/runs/{run}"),
     Scene("run-people", "viewer", "/c/{c}/runs/{run}/people"),
     Scene("run-braked", "operator", "/c/{asks}/runs/{braked}"),
+    Scene("run-shut-out", "operator", "/c/{shut}/runs/{refusing}"),
     Scene("run-dry", "operator", "/c/{c}/runs/{dry}"),
     Scene("run-undo", "operator", "/c/{c}/runs/{run}/undo"),
     Scene("reconnect", "operator", "/c/{c}/campaign-monitor"),

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from relay.sync.health import problems
-from relay.sync.health.problems import Problem
+from relay.sync.health.causes import Problem
 from relay.sync.parts import Parts
 
 Answer = tuple[Any, int]

@@ -24,6 +24,7 @@ problems = sa.Table(
     sa.Column("affected", sa.Integer, nullable=False),
     sa.Column("acknowledged_at", Time),
     sa.Column("acknowledged_by", sa.Text),
+    sa.Column("acknowledged_affected", sa.Integer, nullable=False, server_default="0", comment="of how many then"),
     sa.Column("resolved_at", Time),
 )
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from relay.store.database import Tx
 from relay.store.participants import by_our_ids
 from relay.store.person import Person
+from relay.store.problems import FAILED
 from relay.store.standing import ON_LIST
 from relay.store.tables import participants as table
 
@@ -67,6 +68,8 @@ def _those(which: str) -> list[sa.ColumnElement[bool]]:
         return [_c.waiting_since.is_not(None)]
     if word == "refused":
         return [_c.refused_code == code if code else _c.refused_code.is_not(None)]
+    if word == "failed":
+        return [FAILED]
     if word == "new":
         return [_c.standing == "on", _c.put_at >= time.time() - DAY_S]
     return [_c.standing == word]

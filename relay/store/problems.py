@@ -9,9 +9,12 @@ from relay.store.counted import problems
 from relay.store.database import Tx, among, insert_or
 from relay.store.tables import deliveries, participants
 
+FAILED = participants.c.why_not == sa.literal_column("'failed'")
 NEWEST = 5000
 """So many quarantined deliveries are told apart by reason; were there a million, the rest would say the same."""
 KEPT_S = 30 * 86400.0
+TIMES, FEW = 2, 5
+"""Acknowledged of some, a problem is open again when it is about more than twice as many and five."""
 
 
 class Counted(NamedTuple):
@@ -73,15 +76,23 @@ def duplicates(tx: Tx, connection_id: str) -> int:
     return int(tx.execute(query).scalar_one())
 
 
+def failed(tx: Tx, connection_id: str) -> int:
+    """People whom the relay itself could not judge."""
+    c = participants.c
+    query = sa.select(sa.func.count()).where(c.connection_id == connection_id, FAILED)
+    return int(tx.execute(query).scalar_one())
+
+
 def noted(tx: Tx, connection_id: str) -> dict[str, Mapping[str, Any]]:
-    """key → first_seen, last_seen, affected, title, acknowledged_at, acknowledged_by, resolved_at."""
+    """key → first_seen, last_seen, affected, title, resolved_at, acknowledged_at, acknowledged_by, and of how many then
+    (acknowledged_affected)."""
     rows = tx.execute(sa.select(problems).where(problems.c.connection_id == connection_id)).mappings()
     return {row["key"]: dict(row) for row in rows}
 
 
 def note(tx: Tx, connection_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Keys: key, title, first_seen, last_seen, affected. What had been resolved is open again; what somebody
-    acknowledged stays acknowledged while it lasts."""
+    acknowledged stays acknowledged while it lasts and is not far worse."""
     c = problems.c
     for row in rows:
         put = insert_or(tx, problems).values(connection_id=connection_id, **row)
@@ -100,6 +111,16 @@ def note(tx: Tx, connection_id: str, rows: Iterable[Mapping[str, Any]]) -> None:
         tx.execute(put)
 
 
+def worse(affected: Any, row: Any) -> Any:
+    """Whether so many more are affected than when somebody acknowledged it that it is to be looked at again."""
+    return affected > row["acknowledged_affected"] * TIMES + FEW
+
+
+_OPEN = sa.and_(
+    problems.c.resolved_at.is_(None), problems.c.acknowledged_at.is_(None) | worse(problems.c.affected, problems.c)
+)
+
+
 def resolve(tx: Tx, connection_id: str, keys: Iterable[str], now: float) -> None:
     """Nobody is left; and what was resolved long ago is forgotten."""
     mine, c = problems.c.connection_id == connection_id, problems.c
@@ -112,15 +133,13 @@ def resolve(tx: Tx, connection_id: str, keys: Iterable[str], now: float) -> None
 def acknowledge(tx: Tx, connection_id: str, key: str, who: str, now: float) -> bool:
     """Whether it was open. Only the first is remembered."""
     c = problems.c
-    open_ = (c.connection_id == connection_id) & (c.key == key) & c.resolved_at.is_(None) & c.acknowledged_at.is_(None)
-    done = tx.execute(sa.update(problems).where(open_).values(acknowledged_at=now, acknowledged_by=who))
+    open_ = (c.connection_id == connection_id) & (c.key == key) & _OPEN
+    values = {"acknowledged_at": now, "acknowledged_by": who, "acknowledged_affected": c.affected}
+    done = tx.execute(sa.update(problems).where(open_).values(values))
     return done.rowcount == 1
 
 
 def open_count(tx: Tx, connection_id: str) -> int:
     """As last noted: neither resolved nor acknowledged."""
-    c = problems.c
-    query = sa.select(sa.func.count()).where(
-        c.connection_id == connection_id, c.resolved_at.is_(None), c.acknowledged_at.is_(None)
-    )
+    query = sa.select(sa.func.count()).where(problems.c.connection_id == connection_id, _OPEN)
     return int(tx.execute(query).scalar_one())

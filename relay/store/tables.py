@@ -107,6 +107,7 @@ for _name, _columns, _some in (
     ("waiting", ("lane", "waiting_since"), participants.c.waiting_since.is_not(None)),
     ("hinted", ("cm_hinted_at",), participants.c.cm_hinted_at.is_not(None)),
     ("held", ("brake_run",), participants.c.brake_run.is_not(None)),
+    ("failed", ("id",), participants.c.why_not == "failed"),
 ):
     _listed = [participants.c[column] for column in _columns]
     sa.Index(f"participants_{_name}", _mine, *_listed, postgresql_where=_some, sqlite_where=_some)

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from relay.errors import RelayError
 from relay.store.connections import Connection
 from relay.sync.health import problems
-from relay.sync.health.problems import Problem
+from relay.sync.health.causes import Problem
 from relay.web.access import me, needs, noted, parts
 from relay.web.words import plural
 
@@ -40,6 +40,8 @@ def where(problem: Problem) -> tuple[str, str] | None:
     """(address, words) of the page that shows whom it is about."""
     if problem.kind == "refused":
         return url_for("people.page", which=f"refused:{problem.what}"), "Show these people"
+    if problem.kind == "failed":
+        return url_for("people.page", which="failed"), "Show these people"
     if problem.kind == "shared":
         return url_for("people.page", which="duplicate"), "Show these people"
     if problem.kind == "quarantined":
@@ -48,6 +50,8 @@ def where(problem: Problem) -> tuple[str, str] | None:
         return url_for("runs.one", number=int(problem.what)), "Look at the run"
     if problem.kind == "connection":
         return url_for("oauth.reconnect"), "Connect Campaign Monitor again"
+    if problem.kind == "notices":
+        return url_for("overview.page"), "See how it is doing"
     if problem.kind in ("field", "lost"):
         return url_for("fields.page"), "Show the fields"
     if problem.kind == "segments":

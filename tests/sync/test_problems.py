@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 
 from relay.errors import RelayError
-from relay.store import connections
+from relay.store import connections, found, participants
 from relay.sync.health import problems
 from relay.sync.health.problems import Problem
 from tests.conftest import Live
 
-A_BOOK = "lost:answer:17"
-"""One of the simulated people tells more about themselves than a field holds."""
+OF_THE_TESTS = ("lost:answer:17", "notices:610")
+"""One of the simulated people tells more about themselves than a field holds; Campaign Monitor cannot reach us here."""
 
 
 def listed(live: Live) -> dict[str, Problem]:
     live_now = live.relay.parts.connection(live.connection.id)
     found = {problem.key: problem for problem in problems.everything(live.relay.parts, live_now)}
-    return {key: problem for key, problem in found.items() if key != A_BOOK}
+    return {key: problem for key, problem in found.items() if key not in OF_THE_TESTS}
 
 
 def noted(live: Live) -> dict[str, Problem]:
@@ -83,6 +83,57 @@ def test_acknowledged_until_nobody_is_left_and_open_when_it_recurs(live: Live) -
     live.arrives()
     reopened = noted(live)["refused:1"]
     assert (reopened.state, reopened.acknowledged_by) == ("open", None)
+
+
+def test_acknowledged_of_a_few_it_is_open_again_when_it_is_about_many(live: Live) -> None:
+    parts = live.relay.parts
+    live.cm.faults(refuse={f"{number}@example.com": 1 for number in range(20)})
+    for number in range(2):
+        live.ehq.register(email=f"{number}@example.com", subscribed=True)
+    live.arrives()
+    problems.acknowledge(parts, live.connection, "refused:1", "jo@council.example")
+    for number in range(2, 9):
+        live.ehq.register(email=f"{number}@example.com", subscribed=True)
+    live.arrives()
+    assert noted(live)["refused:1"].state == "acknowledged"
+    live.ehq.register(email="9@example.com", subscribed=True)
+    live.arrives()
+    assert (noted(live)["refused:1"].affected, noted(live)["refused:1"].state) == (10, "open")
+    problems.acknowledge(parts, live.connection, "refused:1", "somebody else")
+    assert noted(live)["refused:1"].acknowledged_by == "somebody else"
+
+
+def test_another_failure_of_a_run_is_another_problem(live: Live) -> None:
+    live.ehq.faults(status=403)
+    live.run()
+    problems.acknowledge(live.relay.parts, live.connection, "run:ehq-403", "jo@council.example")
+    assert noted(live)["run:ehq-403"].state == "acknowledged"
+    live.ehq.faults(status=404)
+    live.run()
+    (now,) = (problem for problem in noted(live).values() if problem.kind == "run" and problem.state != "resolved")
+    assert (now.key, now.state) == ("run:ehq-404", "open")
+
+
+def test_people_on_whom_the_relay_fails_are_a_problem(live: Live) -> None:
+    one, _ = live.ehq.someone()
+    with live.relay.parts.database.write() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+        participants.change(tx, [person.id], why_not="failed")
+    assert (noted(live)["failed"].affected, noted(live)["failed"].unit) == (1, "person")
+    with live.relay.parts.database.read() as tx:
+        assert [p.known.ehq_id for p in found.people(tx, live.connection.id, which="failed")[0]] == [one]
+    assert again(live, "failed") == 1
+    live.relay.work()
+    assert noted(live)["failed"].state == "resolved"
+
+
+def test_notices_that_do_not_arrive_are_a_problem(live: Live) -> None:
+    problem = {"message": "It answers nothing.", "remedy": "Look at the address.", "code": "602", "since": 5.0}
+    with live.relay.parts.database.write() as tx:
+        connections.change(tx, live.connection.id, cm_hook_problem=problem)
+    told = noted(live)["notices:602"]
+    assert told.title.endswith("opt-outs there are noticed later. It answers nothing.")
+    assert (told.remedy, told.first_seen) == ("Look at the address.", 5.0)
 
 
 def test_quarantined_deliveries_by_reason_are_read_again(live: Live) -> None:

@@ -14,9 +14,10 @@ from relay.queue import Queue
 from relay.store import connections, days
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync.health.standing import Look, Waiting, look, standing
+from relay.sync.health import problems
+from relay.sync.health.standing import Look, Standing, Waiting, look, standing
 from relay.sync.parts import Parts
-from tests.conftest import Relay
+from tests.conftest import Live, Relay
 
 NOW = 1795530496.0
 NOBODY = Waiting(0, 0, None)
@@ -56,6 +57,8 @@ def run(state: str = "completed", dry: bool = False) -> Run:
         ({}, NOBODY, run(), run("running"), 0, "Catching up", "busy"),
         ({}, NOBODY, run(), run("running", dry=True), 0, "On", "good"),
         ({}, NOBODY, run("incomplete"), None, 0, "On", "warning"),
+        ({}, Waiting(3, 0, NOW - 90), run("needs_person"), None, 0, "Needs you", "bad"),
+        ({}, NOBODY, run("needs_person"), run("running"), 0, "Catching up", "busy"),
         ({}, Waiting(3, 0, NOW - 90), run("braked"), None, 21, "Needs you", "bad"),
         ({"held_until": NOW + 9, "problem": TROUBLE}, Waiting(3, 0, NOW - 90), run(), None, 0, "Held", "warning"),
         ({"state": "paused"}, Waiting(3, 0, NOW - 90), run(), None, 0, "Paused", "off"),
@@ -114,3 +117,35 @@ def test_where_something_is_late_it_is_told_which_process_is_missing(parts: Part
 
 def test_nobody_asks_for_processes_where_nothing_is_late(parts: Parts, synced: Connection) -> None:
     assert look(parts, parts.connection(synced.id)).standing.word == "On"
+
+
+def test_a_run_that_ehq_refused_is_told_with_its_remedy_until_one_can_read(live: Live) -> None:
+    def said() -> Standing:
+        return look(live.relay.parts, live.relay.parts.connection(live.connection.id)).standing
+
+    live.ehq.faults(status=403)
+    assert live.run().state == "needs_person"
+    now = said()
+    assert (now.word, now.kind) == ("Needs you", "bad")
+    assert "does not let this key or log-in read participants (HTTP 403)" in now.sentence
+    assert now.remedy.startswith("Give the connection the key or log-in of a Site Administrator")
+    live.ehq.faults(status=None)
+    live.run()
+    assert said().kind == "good"
+
+
+def test_open_problems_are_pointed_at(live: Live) -> None:
+    parts = live.relay.parts
+    live.ehq.register(email="x@")
+    live.arrives()
+
+    def said() -> Standing:
+        problems.note(parts, parts.connection(live.connection.id))
+        return look(parts, parts.connection(live.connection.id)).standing
+
+    for problem in problems.everything(parts, parts.connection(live.connection.id)):
+        if problem.kind != "refused":
+            problems.acknowledge(parts, parts.connection(live.connection.id), problem.key, "jo")
+    assert (said().kind, said().sentence) == ("warning", "Everybody is up to date. 1 problem is open.")
+    problems.acknowledge(parts, parts.connection(live.connection.id), "refused:1", "jo")
+    assert (said().kind, said().sentence) == ("good", "Everybody is up to date.")

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from relay.domain.schedule import day
-from relay.store import days, participants, problems, runs
+from relay.store import days, participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync.health import standing
@@ -17,6 +17,7 @@ from relay.sync.parts import Parts
 from relay.sync.runs.drift import COUNTED
 
 DAYS = 30
+EHQ_PHASES = ("groups", "ehq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ class Overview:
     calls: int
     failed: int
     read: Run | None
+    unread: Run | None
+    """The last run, where it could not read EHQ."""
     alive: Alive
-    problems: int
 
 
 def overview(parts: Parts, connection: Connection) -> Overview:
@@ -53,7 +55,6 @@ def overview(parts: Parts, connection: Connection) -> Overview:
         silence = hear(tx, connection)
         counted = days.since(tx, connection.id, names[0])
         ended = runs.latest(tx, connection.id, DAYS, dry=False)
-        open_problems = problems.open_count(tx, connection.id)
     read = next((r for r in ended if r.counts.get("ehq_read") and r.state in ("completed", "braked")), None)
     on_today = counted.get(names[-1], {})
     return Overview(
@@ -65,9 +66,14 @@ def overview(parts: Parts, connection: Connection) -> Overview:
         on_today.get(days.CALLS, 0) + on_today.get(days.FAILED_CALLS, 0),
         on_today.get(days.FAILED_CALLS, 0),
         read,
+        _unread(connection, look.last),
         alive(parts),
-        open_problems,
     )
+
+
+def _unread(connection: Connection, last: Run | None) -> Run | None:
+    ended = last and last.state in ("incomplete", "needs_person") and last.phase in EHQ_PHASES
+    return last if last and ended and last.problem and last.problem != connection.problem else None
 
 
 def _day(name: str, counts: dict[str, int]) -> Day:

@@ -3,10 +3,10 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from relay.store import deliveries, participants, runs
+from relay.store import deliveries, participants, problems, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync.exports import exports
@@ -46,7 +46,7 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a card shows. `last`: the last run that ended, no dry one; `running`: the one under way, dry or not; `asks`:
-    the number of the run about which the brake waits for a decision."""
+    the number of the run about which the brake waits for a decision; `problems`: how many are open."""
 
     connection: Connection
     standing: Standing
@@ -54,6 +54,7 @@ class Look:
     last: Run | None
     running: Run | None
     asks: int | None
+    problems: int
 
 
 def look(parts: Parts, connection: Connection) -> Look:
@@ -64,28 +65,19 @@ def look(parts: Parts, connection: Connection) -> Look:
         under_way = runs.under_way(tx, connection.id)
         last = runs.last_ended(tx, connection.id)
         silence = hear(tx, connection) if last and missed(last) else None
+        open_problems = problems.open_count(tx, connection.id)
     braked = brake.waiting(parts, connection)
     oldest = min((at for at in (since, first) if at is not None), default=None)
     waiting = Waiting(people, arrived, oldest)
     running = under_way[0] if under_way else None
     due = [at for at in (oldest, running and running.stepped_at, connection.next_run_at) if at]
     late = connection.state == "on" and min(due, default=math.inf) < time.time() - SLOW_S
-    return Look(
-        connection,
-        standing(
-            connection,
-            waiting,
-            last,
-            running,
-            braked["held"] if braked else 0,
-            silence,
-            alive(parts) if late else None,
-        ),
-        waiting,
-        last,
-        running,
-        braked["run"] if braked else None,
-    )
+    held, helpers = braked["held"] if braked else 0, alive(parts) if late else None
+    said = standing(connection, waiting, last, running, held, silence, helpers)
+    if open_problems and said.kind == "good":
+        many = "1 problem is" if open_problems == 1 else f"{open_problems:,} problems are"
+        said = replace(said, sentence=f"{said.sentence} {many} open.", kind="warning", remedy="Look at the problems.")
+    return Look(connection, said, waiting, last, running, braked["run"] if braked else None, open_problems)
 
 
 def standing(
@@ -121,6 +113,8 @@ def standing(
         if last is None:
             return Standing("First sync", "The first run is under way.", "busy")
         return Standing("Catching up", "A run compares both sides now.", "busy")
+    if last and last.state == "needs_person":
+        return _unread(last)
     if waiting.since is not None and now - waiting.since > SLOW_S:
         many = _people(waiting.people) if waiting.people else f"{waiting.deliveries:,} deliveries"
         return Standing("Catching up", f"{many} wait to reach Campaign Monitor.", "busy")
@@ -128,7 +122,7 @@ def standing(
         sentence = f"EngagementHQ's webhook seems off: the last run found {silence.untold:,} changes it never told of."
         return Standing("On", sentence, "warning", "Look at the webhook in EngagementHQ.")
     if last and last.state == "incomplete":
-        sentence = "Changes arrive, but the last run could not read everything."
+        sentence = f"Changes arrive, but the last run could not read everything. {_told(last)[0]}".strip()
         return Standing("On", sentence, "warning", "The next run tries again by itself.")
     if connection.reads == "export" and (last is None or not waiting.people):
         wanting = "" if connection.exported_at else "Upload the first one."
@@ -138,6 +132,18 @@ def standing(
     if waiting.people:
         return Standing("On", f"{_people(waiting.people)} on the way to Campaign Monitor.", "good")
     return Standing("On", "Everybody is up to date.", "good")
+
+
+def _unread(last: Run) -> Standing:
+    """The connection is on, and no run can do its work: EHQ, as a rule, lets nobody in."""
+    message, remedy = _told(last)
+    sentence = f"Changes arrive, but the last run could not go on. {message}".strip()
+    return Standing("Needs you", sentence, "bad", remedy or "Look at the run.")
+
+
+def _told(run: Run) -> tuple[str, str]:
+    problem = run.problem or {}
+    return str(problem.get("message", "")), str(problem.get("remedy", ""))
 
 
 def _people(number: int) -> str:
