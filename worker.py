@@ -19,7 +19,7 @@ from relay.store.leases import HELD
 from relay.sync.parts import Parts
 from relay.wiring import wire
 
-GRACE_S = 18.0
+GRACE_S = 20.0
 """Heroku kills 30 s after SIGTERM: what takes longer than this is given up. Repeating it is safe."""
 LET_GO_S = 3.0
 log = structlog.get_logger()

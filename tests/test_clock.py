@@ -102,6 +102,16 @@ def test_who_is_paused_catches_up_when_resumed(relay: Relay, synced: Connection)
     assert [run.trigger for run in all_runs(relay.parts, synced)] == ["clock"]
 
 
+def test_changed_rules_leave_an_overdue_run_due_and_another_hour_moves_it(relay: Relay, synced: Connection) -> None:
+    due(relay.parts, synced)
+    connect.configure(relay.parts, synced, {"audience": {"activated_only": True}})
+    ticks(relay)
+    assert [run.trigger for run in all_runs(relay.parts, synced)] == ["clock"]
+    tomorrow = relay.parts.connection(synced.id).next_run_at
+    connect.configure(relay.parts, synced, {"time_zone": "Asia/Kathmandu"})
+    assert relay.parts.connection(synced.id).next_run_at != tomorrow
+
+
 def test_changed_rules_are_compared_once(relay: Relay, synced: Connection) -> None:
     connect.configure(relay.parts, synced, {"audience": {"roles": ["participant"]}})
     ticks(relay)

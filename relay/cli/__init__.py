@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 it could not, 2 wrong usage, 3 needs a person.
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import orjson
 
@@ -18,11 +19,18 @@ from relay.wiring import wire
 Parser = argparse.ArgumentParser
 
 
+class Told(Parser):
+    def error(self, message: str) -> NoReturn:
+        """What was typed is wrong: a failure like any other, so that --json answers it, too."""
+        self.print_usage(sys.stderr)
+        raise Invalid(f"{message}.", remedy=f"`{self.prog} --help` explains it.", code="usage")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     given = trying.spelled(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in given  # wherever it stands
-    options = parser().parse_args([word for word in given if word != "--json"])
     try:
+        options = parser().parse_args([word for word in given if word != "--json"])
         parts = wire()
         answer, code = noted.acted(parts, options)
     except RelayError as error:
@@ -42,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> Parser:
-    top = Parser(prog="relay", description="Keeps a Campaign Monitor list in step with an EngagementHQ site.")
+    top: Parser = Told(prog="relay", description="Keeps a Campaign Monitor list in step with an EngagementHQ site.")
     top.epilog = "Every command takes --json: standard output is then exactly one JSON document."
     sub = top.add_subparsers(required=True, metavar="COMMAND")
 

@@ -14,7 +14,7 @@ import orjson
 from relay.cli.watch import watch
 from relay.domain.rules import Rules
 from relay.errors import Invalid, NeedsPerson, RelayError
-from relay.store import connections, runs
+from relay.store import connections, members, runs
 from relay.store import deliveries as arrivals
 from relay.store import migrate as schema
 from relay.store.chosen import Filter
@@ -98,7 +98,7 @@ def configure(parts: Parts, options: Options) -> Answer:
 
 def _document(file: str) -> dict[str, Any]:
     try:
-        document = orjson.loads(sys.stdin.read() if file == "-" else Path(file).read_text())
+        document = orjson.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:
         raise Invalid(f"{file} cannot be read ({error.strerror}).") from None
     except orjson.JSONDecodeError as error:
@@ -231,14 +231,17 @@ def rebuild_queue(parts: Parts, _: Options) -> Answer:
     with parts.database.read() as tx:
         everyone = connections.everyone(tx)
         under_way = runs.under_way(tx)
+        groups_due = members.connections_due(tx)
     if parts.queue.lengths() is None:
         raise RelayError("The queue does not answer.", remedy="Is REDIS_URL right, and the server up?")
     rung = [c.id for c in everyone if work.waits(parts, c.id)]
     for connection_id in rung:
         parts.queue.ring(connection_id, always=True)
+    for connection_id in groups_due:
+        parts.queue.group(connection_id)
     for run in under_way:
         parts.queue.step(run.id)
-    return {"connections": rung, "runs": [run.id for run in under_way]}, 0
+    return {"connections": rung, "groups_of": sorted(groups_due), "runs": [run.id for run in under_way]}, 0
 
 
 def moment(text: str | None) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from relay.store.database import Tx, among
-from relay.store.tables import deliveries
+from relay.store.tables import connections, deliveries
 
 REPLAYED = "Replayed."
 """The reason why something waits a second time."""
@@ -186,9 +186,12 @@ def last_received(tx: Tx, connection_id: str) -> float | None:
 
 
 def purge(tx: Tx) -> None:
-    """Bodies go after 14 days (EHQ contract §5.10), the keys that recognise a repeat after 30."""
+    """Bodies go after 14 days (EHQ contract §5.10), the keys that recognise a repeat after 30. What a web process took
+    for a connection that was removed a moment before goes at once."""
     now = time.time()
     every = sa.select(deliveries.c.connection_id).distinct()  # so that the index by connection and time is of use
+    removed = every.where(deliveries.c.connection_id.not_in(sa.select(connections.c.id)))
+    tx.execute(sa.delete(deliveries).where(deliveries.c.connection_id.in_(removed)))
     done = (deliveries.c.state != "waiting") & deliveries.c.connection_id.in_(every)
     tx.execute(sa.delete(deliveries).where(done, deliveries.c.received_at < now - ROW_KEPT_S))
     tx.execute(

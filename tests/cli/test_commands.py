@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from relay.domain.rules import spelling
-from relay.store import connections
+from relay.store import connections, members
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
+from relay.sync.runs.start import start_run
 from tests.cli.conftest import Terminal
 from tests.conftest import NOWHERE, Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 from tests.web.test_webhooks import closed_port
@@ -93,6 +94,14 @@ def test_wrong_usage_is_2_and_shows_the_usage(terminal: Terminal, words: tuple[s
     assert "usage: relay" in said.err
 
 
+def test_wrong_usage_is_one_json_document_too_where_one_was_asked_for(terminal: Terminal) -> None:
+    said = terminal.run("connection", "add", "--json")
+    assert said.code == 2
+    assert set(said.answer) == {"error", "remedy", "code"}
+    assert "--name" in said.answer["error"]
+    assert "relay connection add --help" in said.answer["remedy"]
+
+
 def test_a_connection_that_is_not_there_is_named(terminal: Terminal) -> None:
     said = terminal.run("status", "nowhere", "--json")
     assert said.code == 3
@@ -141,6 +150,10 @@ def test_the_rules_of_a_connection_are_one_document(terminal: Terminal, connecti
     assert wrong.code == 2
     assert "daily_at" in wrong.answer["error"]
     assert terminal.run("connection", "configure", connection.id, "missing.json").code == 2
+    (tmp_path / "latin.json").write_bytes('{"overrides": "é"}'.encode("latin-1"))
+    unreadable = terminal.run("connection", "configure", connection.id, "latin.json")
+    assert unreadable.code == 2
+    assert "latin.json" in unreadable.err
     assert terminal.run("connection", "configure", connection.id, "-", given="{").code == 2
 
 
@@ -213,6 +226,15 @@ def test_deliveries_are_shown_and_replayed(terminal: Terminal, live: Live) -> No
     assert terminal.run("replay", c, "--delivery", "nowhere").code == 1
     assert terminal.run("deliveries", c, "--since", "yesterday").code == 2
     assert terminal.json("rebuild-queue")["connections"] == [c]
+
+
+def test_rebuild_queue_rings_for_whatever_is_due(terminal: Terminal, synced: Connection, parts: Parts) -> None:
+    with parts.database.write() as tx:
+        members.told(tx, synced.id, {"30": 1.0})
+    run, _ = start_run(parts, synced.id, trigger="person")
+    parts.queue.redis.flushdb()
+    assert terminal.json("rebuild-queue") == {"connections": [], "groups_of": [synced.id], "runs": [run.id]}
+    assert parts.queue.lengths() == {"live": 0, "bulk": 2}
 
 
 def test_check_asks_everything(terminal: Terminal, connection: Connection) -> None:

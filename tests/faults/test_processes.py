@@ -17,6 +17,7 @@ import pytest
 import redis
 import requests
 
+import worker
 from relay.settings import Settings
 from tests.conftest import KEY, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
@@ -157,6 +158,10 @@ def test_workers_killed_and_the_queue_emptied_and_gone_in_a_burst(
             own_queue.start()
     ehq.delivered()
     agree(ehq, cm, 45)
+
+
+def test_a_worker_has_20_s_to_finish_in_and_is_gone_before_the_platform_kills_it_after_30() -> None:
+    assert 20 <= worker.GRACE_S < worker.GRACE_S + worker.LET_GO_S < 25
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 from relay.errors import NeedsPerson
 from relay.store import deliveries, migrate
 from relay.store.arrivals import Arrivals
+from relay.store.connections import Connection
 from relay.store.database import Broken, Unavailable
 from relay.store.secrets import Vault
 from relay.store.tables import metadata
@@ -56,17 +57,29 @@ def test_the_door_stores_again_after_its_connection_broke(parts: Parts) -> None:
     assert arrivals.store([row("b")]) == {("bayside", "b")}
 
 
-def test_bodies_go_after_14_days_and_keys_after_30_but_never_what_still_waits(parts: Parts) -> None:
+def test_bodies_go_after_14_days_and_keys_after_30_but_never_what_still_waits(
+    parts: Parts, connection: Connection
+) -> None:
     ages = {"new": 1, "old": 15, "oldest": 31, "waits": 31}
     rows = [
-        row(key, received_at=time.time() - age * DAY, state="waiting" if key == "waits" else "applied")
+        row(key, connection.id, received_at=time.time() - age * DAY, state="waiting" if key == "waits" else "applied")
         for key, age in ages.items()
     ]
     Arrivals(parts.database).store(rows)
     with parts.database.write() as tx:
         deliveries.purge(tx)
-        left = {item.key: item.body for item in deliveries.search(tx, "bayside")}
+        left = {item.key: item.body for item in deliveries.search(tx, connection.id)}
     assert left == {"new": b"locked", "old": None, "waits": b"locked"}
+
+
+def test_what_was_stored_for_a_connection_that_is_no_more_goes_even_if_it_waits(
+    parts: Parts, connection: Connection
+) -> None:
+    Arrivals(parts.database).store([row("theirs", connection.id), row("orphan", "removed-a-moment-ago")])
+    with parts.database.write() as tx:
+        deliveries.purge(tx)
+        assert deliveries.search(tx, "removed-a-moment-ago") == []
+        assert [item.key for item in deliveries.search(tx, connection.id)] == ["theirs"]
 
 
 def test_a_failing_statement_tells_no_values(parts: Parts) -> None:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 from flask.testing import FlaskClient
 
+from relay.errors import NeedsPerson
 from relay.store import audit
 from relay.store.connections import Connection
-from relay.sync.connections import credentials, probe
+from relay.sync.connections import connect, credentials, probe
 from relay.sync.parts import Parts
 from relay.web import create_app
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
@@ -56,6 +57,15 @@ def test_consent_connects_creates_the_list_and_the_first_run_fills_it(
     assert connection.cm_account == "clerk@example.com"
     assert relay.reconcile(connection).state == "completed"
     assert cm.active("Residents")
+
+
+def test_what_is_being_set_up_cannot_be_paused_and_its_link_still_leads_to_the_list(
+    parts: Parts, unconnected: Connection, browser: FlaskClient, cm: SimulatedCampaignMonitor
+) -> None:
+    with pytest.raises(NeedsPerson, match="not set up yet"):
+        connect.pause(parts, unconnected)
+    assert browser.get(consent(browser, cm, credentials.authorize_url(parts, unconnected.id))).status_code == 200
+    assert parts.connection(unconnected.id).state == "on"
 
 
 def test_an_answer_with_a_forged_state_changes_nothing(

@@ -136,13 +136,10 @@ def configure(
                 "Somebody else changed these settings in the meantime.",
                 remedy="Nothing was changed by you. Look at them as they are now, and decide again.",
             )
-        connections.change(
-            tx,
-            connection.id,
-            rules=rules.model_dump(mode="json"),
-            remap_due=compare or connection.remap_due,
-            next_run_at=next_run(connection.id, rules, time.time()),
-        )
+        changed: dict[str, Any] = {"rules": rules.model_dump(mode="json"), "remap_due": compare or connection.remap_due}
+        if now is not None and (now.rules.daily_at, now.rules.zone) != (rules.daily_at, rules.zone):
+            changed["next_run_at"] = next_run(connection.id, rules, time.time())
+        connections.change(tx, connection.id, **changed)
     return rules
 
 
@@ -153,8 +150,14 @@ def confirm_overrides(parts: Parts, connection: Connection) -> None:
 
 
 def pause(parts: Parts, connection: Connection) -> None:
-    """Deliveries are still taken in and leavers still leave; everyone else waits."""
+    """Deliveries are still taken in and leavers still leave; everyone else waits.
+
+    :raise NeedsPerson: while it is being set up: nothing is written then, and its set-up must be able to go on.
+    """
     with parts.database.write() as tx:
+        now = connections.find(tx, connection.id, lock=True)
+        if now is None or now.state == "setup":
+            raise NeedsPerson("This connection is not set up yet.", remedy="There is nothing to pause.", code="setup")
         connections.change(tx, connection.id, state="paused")
 
 
