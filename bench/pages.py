@@ -21,7 +21,7 @@ from relay.wiring import wire
 PAGES = "pages"
 ROWS = (PAGES,)
 TARGET_MS = 150.0
-TIMES = 5
+TIMES = 20
 SETTING_UP = ("choices", "wizard", "oauth", "login")
 """Pages that ask EHQ or CM themselves take as long as those do."""
 ALSO = {
@@ -62,13 +62,12 @@ def _measured(relay: Relay, people: int, deliveries: int) -> Row:
     took = {address: _ask(relay, address, cookie) for address in asked}
     floor = _ask(relay, "/healthz", cookie)
     relay.rest()
-    every = sorted(one for some in took.values() for one in some)
-    worst = max(took, key=lambda address: percentile(took[address], 0.5))
-    p95, least = percentile(every, 0.95), percentile(floor, 0.95)
+    worst = max(took, key=lambda address: percentile(took[address], 0.95))
+    p95, least = percentile(took[worst], 0.95), percentile(floor, 0.95)
     return Row(
         PAGES,
         relay.store,
-        ours=f"p95 {p95:.0f} ms of {len(took)} pages; slowest {_short(worst)} {percentile(took[worst], 0.5):.0f} ms",
+        ours=f"p95 {p95:.0f} ms, of the slowest of {len(took)} pages ({_short(worst)})",
         peer=f"p95 {least:.1f} ms (/healthz)",
         ratio=f"{p95 / least:.0f}",
         target=f"≤ {TARGET_MS:.0f} ms",

@@ -95,7 +95,8 @@ def search(
             query = query.where(deliveries.c[column] == value)
     if since is not None:
         query = query.where(deliveries.c.received_at >= since)
-    rows = tx.execute(query.order_by(deliveries.c.id.desc()).limit(limit)).mappings()
+    newest = deliveries.c.received_at.desc(), deliveries.c.id.desc()
+    rows = tx.execute(query.order_by(*newest).limit(limit)).mappings()
     return [Delivery(**row) for row in rows]
 
 
