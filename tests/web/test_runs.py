@@ -161,3 +161,30 @@ def test_an_operator_puts_back_whom_a_run_removed_and_a_viewer_may_not(
     assert cm.violations() == []
     with parts.database.read() as tx:
         assert audit.search(tx, connection_id=synced.id, limit=1)[0].what == "put back whom a run removed"
+
+
+def test_a_receipt_says_in_plain_words_what_was_lost_or_could_not_be_told(
+    parts: Parts, visit: Visit, relay: Relay, synced: Connection
+) -> None:
+    viewer = visit("viewer")
+    with parts.database.read() as tx:
+        (first,) = runs.latest(tx, synced.id)
+    text = viewer.get(f"/c/{synced.id}/runs/{first.id}").text
+    assert first.counts["values_cut"] == 1
+    assert "1 answer, longer than Campaign Monitor holds" in text
+    assert "counted nobody as absent" not in text
+    run, _ = work.start_run(parts, synced.id, trigger="person")
+    lost = {"ehq_unreadable": 2, "groups_unlisted": 1, "groups_missing": 5, "values_skipped": 1, "groups_gone": 1}
+    with parts.database.write() as tx:
+        runs.step(tx, run, "done", {}, lost)
+        runs.finish(tx, run.id, "completed")
+    text = viewer.get(f"/c/{synced.id}/runs/{run.id}").text
+    for said in (
+        "2 entries of EngagementHQ&#39;s could not be read",
+        "this run counted nobody as absent",
+        "did not list all of its groups, so none was counted as gone",
+        "5 groups were found nowhere in EngagementHQ, more than a run deletes by itself",
+        "1 answer that Campaign Monitor would not hold",
+        "1 group that EngagementHQ has no more",
+    ):
+        assert said in text
