@@ -514,3 +514,21 @@ def test_a_question_in_no_column_of_a_complete_export_is_asked_no_more(kept: ByH
     assert not asked()
     assert kept.read().state == "completed"
     assert asked()
+
+
+def test_a_dry_run_for_a_list_with_people_says_who_opted_out_there_and_who_is_on_it_already(
+    relay: Relay, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor
+) -> None:
+    before = relay.connect(ehq, name="Old")
+    (_, out), (_, there), (_, gone) = (ehq.someone(number) for number in range(3))
+    for email in (out, there, gone):
+        cm.act("subscribe", list="Old", email=email)
+    cm.act("unsubscribe", list="Old", email=out)
+    cm.act("delete", list="Old", email=gone)
+    cm.act("subscribe", list="Old", email="not-in-ehq@example.com")
+    connect.remove(relay.parts, before)
+    made = relay.connect(ehq, ehq_url="", ehq_credential={}, reads="export", list_id=before.cm_list_id)
+    run = ByHand(relay, ehq, cm, made).read(dry=True)
+    belong = sum(a["subscribed"] and not a["blocked"] for a in ehq.people().values())
+    assert (run.counts["opted_out"], run.counts["joins"]) == (2, belong - 3)
+    assert run.counts["left_alone"] == 1

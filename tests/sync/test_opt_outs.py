@@ -61,6 +61,18 @@ def test_someone_suppressed_for_the_client_is_never_added_nor_tried_again(live: 
     assert live.cm.calls()["writes"] == 0
 
 
+def test_a_dry_run_counts_who_is_suppressed_for_the_client_and_remembers_nothing_of_it(live: Live) -> None:
+    live.relay.connect(live.ehq, name="Other list")
+    live.cm.act("subscribe", list="Other list", email="out@example.com")
+    live.cm.act("unsubscribe", list="Other list", email="out@example.com")
+    live.ehq.register(email="out@example.com", silent=True)
+    live.ehq.register(email="in@example.com", silent=True)
+    run = live.run(dry=True)
+    assert (run.counts["joins"], run.counts["opted_out"], run.counts["unchanged"]) == (1, 1, len(live.cm.active()))
+    assert not run.counts["opt_outs_unread"]
+    assert live.relay.status(live.connection)["opted_out"] == 0
+
+
 def test_whoever_we_removed_and_who_then_opts_out_is_not_brought_back(live: Live) -> None:
     one, email = live.ehq.someone()
     live.happens("unsubscribe", id=one)

@@ -70,6 +70,7 @@ class ExportStep(Step):
     def _page(self, export: Export, turn: int, number: int) -> bool:
         """Whether there was such a page."""
         picture = self.known_picture or self.picture()
+        self.look_for_opt_outs()
         with self.parts.database.read() as tx:
             page = exports.page(tx, export.id, number, self.run.id)
         if page is None:

@@ -15,6 +15,7 @@ from relay.store.participants import BULK, LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync.intake.apply import apply_waiting
 from relay.sync.picture import Picture, Verdict
+from relay.sync.runs.barred import Barred
 from relay.sync.runs.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.runs.reading import COMPARED, STEP_S, Reading
 from relay.sync.structure import form, left_out
@@ -27,10 +28,13 @@ WRITING_S = 10.0
 class Comparing(Reading):
     """A step that compares or writes. A dry run only counts, and shows a few examples."""
 
+    barred: Barred | None = None
+
     def compare(self) -> str | None:
         """Everyone's two sides; the brake before anybody leaves for absence."""
         if "last" not in self.cursor:
             self._begin_comparing()
+        self.look_for_opt_outs()
         with self.writing() as write:
             while self._compare_some() == COMPARED:  # there are more
                 write()
@@ -114,7 +118,17 @@ class Comparing(Reading):
                 self.note(tx)
         return len(people)
 
+    def look_for_opt_outs(self) -> None:
+        """Once a step of a dry run, before anybody is compared: whom CM would not take, be they never written to."""
+        if self.run.dry and self.barred is None:
+            picture, unmatched = self.picture(), self.run.trigger == "export"
+            self.barred = Barred(self.parts, self.connection, picture, states=unmatched)
+            self.counts["opt_outs_unread"] = not self.barred.whole
+
     def _compare(self, tx: Tx, picture: Picture, people: list[Person]) -> None:
+        if self.barred:
+            people, there = self.barred.meet(tx, people)
+            self.count("left_alone", -there)
         verdicts = picture.judge(tx, people)
         waits: dict[tuple[int, str], list[int]] = {}
         settled: list[Person] = []
@@ -206,7 +220,7 @@ class Comparing(Reading):
             off = self.counts.setdefault("kept_off", {})
             reason = verdict.reason or ""
             off[reason] = off.get(reason, 0) + 1
-        elif verdict.step == "nothing":
+        elif verdict.step == "nothing" and not opted_out(person.held, person.record):
             self.count("unchanged")
         if self.run.trigger != "change":
             answered = self.counts.setdefault("answered", {})
