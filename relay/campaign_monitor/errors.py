@@ -17,6 +17,9 @@ __all__ = ["CODES", "DATA_AT_FAULT", "Code", "ExpiredToken", "Throttled", "code_
 DATA_AT_FAULT = frozenset({"400", "http-400", "http-413", "http-422"})
 """Codes of a Refused whole import caused by what was in it: halve it to find whose."""
 
+TROUBLE = frozenset({"500", "http-500"})
+"""Codes of an import that may pass, or may come again for as long as one person's data is in it."""
+
 LONGEST_WAIT = 3600.0
 """Seconds. A remote that asks for more gets another try after this, in case it sent an epoch by mistake."""
 

@@ -6,13 +6,13 @@ from typing import Any
 from flask import Blueprint, Response, abort, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as Plain
 
-from relay.campaign_monitor.errors import explain
 from relay.errors import NeedsPerson
 from relay.store import receipts, runs
 from relay.store.connections import Connection
 from relay.store.receipts import Touched
 from relay.store.runs import Run
 from relay.sync import work
+from relay.sync.people.why import why_refused
 from relay.sync.runs import brake, progress
 from relay.sync.runs.start import in_the_way
 from relay.web.access import asked, needs, noted, parts
@@ -48,7 +48,7 @@ def words() -> dict[str, Any]:
         "run_states": STATES,
         "run_triggers": TRIGGERS,
         "run_what": WHAT,
-        "explained": explained,
+        "explained": why_refused,
         "sentence": sentence,
     }
 
@@ -158,18 +158,11 @@ def _refused(run: Run) -> Iterator[Touched]:
 
 def _told(one: Touched) -> tuple[str, str, str]:
     code = str((one.detail or {}).get("code", ""))
-    return code, *explained(code)
+    return code, *why_refused(code)
 
 
 def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def explained(code: str) -> tuple[str, str]:
-    """(what it means, what to do), for every code that a refusal may carry."""
-    if code == "not-kept":
-        return "Campaign Monitor took it and holds something else.", "It is tried again when an answer changes."
-    return explain(code)
 
 
 @blueprint.post("/c/<connection>/runs/<int:number>/stop")

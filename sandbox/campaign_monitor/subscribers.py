@@ -149,6 +149,8 @@ def import_people(account: Account, where: List, body: dict[str, Any]) -> dict[s
         check_shape(entry, "subscribers")
     for entry in entries:
         check_consent(entry)
+    if {entry.get("EmailAddress") for entry in entries} & set(account.faults.get("spoils") or ()):
+        raise CMError(500, 500)
     if resubscribe and len(entries) > 1:
         account.violation("bulk_resubscribe", where, [str(one.get("EmailAddress")) for one in entries])
     now, table = time.time(), fields.lookup(where)

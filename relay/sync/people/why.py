@@ -10,11 +10,15 @@ from relay.store.person import Person
 from relay.sync.picture import Verdict
 
 OWN_CODES = {
+    "spoils": (
+        "Campaign Monitor fails over and over at what EHQ says of this person.",
+        "Look in EHQ for an answer that is out of the ordinary. It is tried again when one changes.",
+    ),
     "not-kept": (
         "Campaign Monitor took the write but does not hold all of it.",
         "Compare the two sides: a field may have lost an option or changed its type. "
         "It is tried again when an answer changes.",
-    )
+    ),
 }
 OFF_REMEDY = {
     "unsubscribed": "They come back when EHQ says that they are subscribed again.",

@@ -56,6 +56,7 @@ class Comparing(Reading):
         self.ends += WRITING_S - STEP_S
         with self.claim_list() as lease:
             visit = Visit(self.parts, self.connection, lease)
+            visit.failures = (self.run.problem or {}).get("times", 0)
 
             def write() -> int:
                 if apply_waiting(self.parts, self.connection):

@@ -32,8 +32,11 @@ class Books:
     picture: Picture = field(init=False)
     barred: set[str] | None = field(init=False, default=None)
     passed: bool = field(init=False, default=False)
+    failures: int = field(init=False)
+    """How often in a row CM has failed before this look."""
 
     def __post_init__(self) -> None:
+        self.failures = self.connection.held_times
         self.cm = self.parts.campaign_monitor(self.connection)
         self.look_again()
 

@@ -8,7 +8,7 @@ from threading import Lock
 
 import structlog
 
-from relay.campaign_monitor.errors import DATA_AT_FAULT, Throttled
+from relay.campaign_monitor.errors import DATA_AT_FAULT, TROUBLE, Throttled
 from relay.campaign_monitor.shapes import Entry, Imported
 from relay.domain.mapping import Held, Wanted, differences
 from relay.errors import NeedsPerson, Refused, RelayError, RetryLater
@@ -21,6 +21,11 @@ SINGLY = 40
 """People who need calls of their own in one visit, so that a crowd of leavers does not keep everyone else waiting."""
 INACTIVE = {204: "Suppressed", 205: "Deleted", 206: "Unsubscribed", 207: "Bounced", 208: "Unconfirmed"}
 """CM's code for a person whom it will not take → their state there (CM contract §3)."""
+OFTEN, ALONE, PATIENT = 3, 3, 3
+"""After so many failures of CM's in a row somebody's data may be why. If so many fail alone and nobody passes, it is
+not. Whoever was held back so often is refused."""
+SPOILS = "spoils"
+"""Our code for that."""
 Pairs = Sequence[tuple[Person, Wanted]]
 log = structlog.get_logger()
 
@@ -108,8 +113,44 @@ class Imports(Books):
         elif isinstance(error, Throttled) and error.about_person:
             if not self._halved(pairs):
                 self.hold_back(pairs[0][0], error.retry_after)
+        elif error.code in TROUBLE and self.failures >= OFTEN:
+            self._searched(pairs, error)
         else:
             raise error
+
+    def _searched(self, pairs: Pairs, error: RelayError) -> None:
+        """CM failed several times in a row: for its own sake, or for the sake of somebody's data (CM contract §3). Who
+        fails alone while others pass waits longer, and in the end is refused. :raise RelayError: when nobody passes."""
+        left, passed = [pairs], False
+        alone: list[tuple[Person, Wanted]] = []
+        while left and (passed or len(alone) < ALONE):
+            some = left.pop()
+            if some is not pairs and self._sent(some):
+                passed = True
+            elif len(some) == 1:
+                alone += some
+            else:
+                middle = len(some) // 2
+                left += [some[middle:], some[:middle]]
+        if not passed and not all(person.held_times for person, _ in alone):
+            raise error
+        for person, wanted in alone:
+            if passed and person.held_times >= PATIENT:
+                self.failed(person, wanted, SPOILS, error.message)
+            else:
+                self.hold_back(person, None)
+
+    def _sent(self, pairs: Pairs) -> bool:
+        """Whether CM did not fail again."""
+        try:
+            imported = self.send(self._entries(pairs))
+        except RelayError as error:
+            if error.code in TROUBLE:
+                return False
+            self._not_imported(pairs, error)
+        else:
+            self._imported(pairs, imported)
+        return True
 
     def _halved(self, pairs: Pairs) -> bool:
         """Somebody among them spoils it for all: each half on its own, until it is clear who. False: it is this one."""

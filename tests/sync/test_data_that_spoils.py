@@ -1,0 +1,103 @@
+"""Campaign Monitor fails (500) whenever one person's data is in a call: everybody else passes all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from relay.store import connections, participants, runs
+from relay.sync.runs.start import start_run
+from tests.conftest import Live
+
+IMPORT = "POST subscribers/{id}/import"
+
+
+@pytest.fixture
+def crowd(live: Live) -> list[tuple[str, str]]:
+    """Eight who just registered; the third spoils every import that she is in."""
+    people = [live.ehq.register() for _ in range(8)]
+    live.cm.faults(spoils=[people[2][1]])
+    live.ehq.delivered()
+    return people
+
+
+def looks(live: Live, times: int = 4) -> None:
+    """A worker looks, each time after the pause that the last one made."""
+    for _ in range(times):
+        with live.relay.parts.database.write() as tx:
+            connections.change(tx, live.connection.id, held_until=None)
+        live.relay.parts.queue.ring(live.connection.id, always=True)
+        live.relay.work()
+
+
+def pause_is_over(live: Live, one: str) -> None:
+    with live.relay.parts.database.write() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+        participants.change(tx, [person.id], held_until=None)
+
+
+def test_after_a_few_failures_she_alone_waits(live: Live, crowd: list[tuple[str, str]]) -> None:
+    looks(live)
+    assert [live.state(email) for _, email in crowd] == ["Active", "Active", None, *["Active"] * 5]
+    now = live.relay.status(live.connection)
+    assert (now["waiting"], now["problem"]) == (1, None)
+
+
+def test_when_she_has_waited_often_enough_she_is_refused_and_it_says_why(
+    live: Live, crowd: list[tuple[str, str]]
+) -> None:
+    one, email = crowd[2]
+    for _ in range(4):
+        looks(live)
+        pause_is_over(live, one)
+        live.ehq.register()
+        live.ehq.delivered()
+    looks(live)
+    assert live.relay.status(live.connection)["refused"] == {"spoils": 1}
+    assert "fails over and over" in live.relay.person(live.connection, one)["summary"]
+    live.cm.faults(spoils=None)
+    live.happens("answer", id=one, question=12, value="3055")
+    assert live.state(email) == "Active"
+    live.agrees()
+
+
+def test_who_is_alone_does_not_hold_the_connection_for_ever(live: Live, crowd: list[tuple[str, str]]) -> None:
+    looks(live)
+    pause_is_over(live, crowd[2][0])
+    looks(live)
+    assert live.relay.parts.connection(live.connection.id).held_until is None
+    _, email = live.ehq.register()
+    live.ehq.delivered()
+    looks(live, 1)
+    assert live.state(email) == "Active"
+
+
+def test_while_nobody_passes_it_is_campaign_monitor_and_a_few_calls_say_so(live: Live) -> None:
+    people = [live.ehq.register() for _ in range(40)]
+    live.cm.faults(status=500)
+    live.ehq.delivered()
+    looks(live, 3)
+    live.cm.forget_calls()
+    looks(live, 1)
+    assert live.cm.calls()["calls"][IMPORT] < 15
+    live.cm.faults(status=None)
+    looks(live, 1)
+    assert {live.state(email) for _, email in people} == {"Active"}, "nobody was made to wait longer"
+
+
+def test_a_run_finds_her_too(live: Live) -> None:
+    people = [live.ehq.register(silent=True) for _ in range(6)]
+    live.cm.faults(spoils=[people[0][1]])
+    run, _ = start_run(live.relay.parts, live.connection.id, trigger="person")
+    for _ in range(4):
+        with live.relay.parts.database.write() as tx:
+            now = runs.find(tx, run.id)
+            assert now is not None
+            if now.problem:
+                runs.hold(tx, run.id, {**now.problem, "until": 0.0})
+        live.relay.parts.queue.step(run.id)
+        live.relay.work()
+    with live.relay.parts.database.read() as tx:
+        ended = runs.find(tx, run.id)
+    assert ended is not None
+    assert ended.state == "completed"
+    assert [live.state(email) for _, email in people] == [None, *["Active"] * 5]
