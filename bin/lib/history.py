@@ -120,11 +120,13 @@ def run(parts: Any, connection: str, dry: bool = False) -> int:
 
 
 def brake(parts: Any, ehq: str, connection: str) -> int:
-    """The run that stops because many are missing in EngagementHQ, the second time in a row."""
+    """The run that stops because many are missing in EngagementHQ, the second time in a row; and so are its groups."""
     run(parts, connection)
     people = requests.get(f"{ehq}/sandbox/people.json", timeout=30).json()["people"]
     belong = [one["id"] for one in people if one["attributes"]["subscribed"] and not one["attributes"]["blocked"]]
     post(f"{ehq}/sandbox/act", {"action": "delete", "id": belong[:12], "silent": True})
+    for group in (7, 12, 15, 30):
+        post(f"{ehq}/sandbox/act", {"action": "group_delete", "group": group, "silent": True})
     run(parts, connection)
     return run(parts, connection)
 

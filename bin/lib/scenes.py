@@ -89,6 +89,8 @@ SCENES = (
     Scene("problems-braked", "viewer", "/c/{asks}/problems"),
     Scene("problems-empty", "operator", "/c/{paused}/problems"),
     Scene("fields", "admin", "/c/{c}/fields"),
+    Scene("fields-missing", "operator", "/c/{asks}/fields"),
+    Scene("fields-effect", "operator", "/c/{c}/fields", press("#q1") + press("main form .btn-primary")),
     Scene("fields-empty", "operator", "/c/{paused}/fields"),
     Scene("import", "operator", "/c/{c}/import"),
     Scene("import-wrong", "operator", "/c/{c}/import", UNCHECKED + SEND),

@@ -1,6 +1,6 @@
 """Changing a connection's rules on a page: looked at first, refused when somebody else was quicker, then made so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import flash, redirect, render_template, request
@@ -19,6 +19,8 @@ from relay.web.access import noted, parts
 PEOPLE = ("audience", "fields_left_out", "time_zone", "overrides")
 """What changes who is on the list, or what is said of them: shown before it is saved."""
 Answer = Response | tuple[str, int]
+Told = Sequence[tuple[str, Sequence[str]]]
+"""Words, and what they are about."""
 
 
 def seen(connection: Connection) -> str:
@@ -26,8 +28,8 @@ def seen(connection: Connection) -> str:
     return fingerprint(connection.rules)
 
 
-def change(connection: Connection, differs: Mapping[str, Any], back: str) -> Answer:
-    """`differs` replaces parts of the rules; what a form does not show stays as it is.
+def change(connection: Connection, differs: Mapping[str, Any], back: str, told: Told = ()) -> Answer:
+    """`differs` replaces parts of the rules; what a form does not show stays as it is. `told` names what changes.
 
     :raise Invalid: when these cannot be used.
     """
@@ -41,7 +43,7 @@ def change(connection: Connection, differs: Mapping[str, Any], back: str) -> Ans
         return redirect(back)
     if known != seen(connection):
         return render_template("settings/stale.html", back=back), 409
-    if shown := shown_first(connection, rules, back):
+    if shown := shown_first(connection, rules, back, told):
         return shown, 200
     try:
         connect.configure(parts(), connection, after, known)
@@ -55,7 +57,7 @@ def change(connection: Connection, differs: Mapping[str, Any], back: str) -> Ans
     return redirect(back)
 
 
-def shown_first(connection: Connection, rules: Rules, back: str) -> str | None:
+def shown_first(connection: Connection, rules: Rules, back: str, told: Told = ()) -> str | None:
     """The page that shows what `rules` would do to people; None where they do nothing to them, or it was seen."""
     same = all(getattr(rules, name) == getattr(connection.rules, name) for name in PEOPLE)
     if same or request.form.get("sure") == "yes":
@@ -68,6 +70,7 @@ def shown_first(connection: Connection, rules: Rules, back: str) -> str | None:
         limit=rules.brake,
         overrides=rules.overrides != connection.rules.overrides,
         fields=fields,
+        told=told,
         back=back,
     )
 

@@ -54,7 +54,7 @@ def where(problem: Problem) -> tuple[str, str] | None:
         return url_for("overview.page"), "See how it is doing"
     if problem.kind in ("field", "lost"):
         return url_for("fields.page"), "Show the fields"
-    if problem.kind == "segments":
+    if problem.kind in ("groups", "segments"):
         return url_for("fields.page", _anchor="groups"), "Show the groups"
     return url_for("settings.page", _anchor="webhook"), "The webhook's address"
 

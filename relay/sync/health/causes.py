@@ -11,6 +11,7 @@ from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.sync.health.silence import hear
 from relay.sync.people.why import why_refused
+from relay.sync.structure import groups
 
 HELD_TIMES = 5
 """Failures in a row before a pause that ends by itself is worth a problem."""
@@ -21,6 +22,7 @@ Kind = Literal[
     "silent",
     "refused",
     "failed",
+    "groups",
     "segments",
     "quarantined",
     "shared",
@@ -32,6 +34,7 @@ UNITS = {
     "failed": "person",
     "shared": "person",
     "quarantined": "delivery",
+    "groups": "group",
     "segments": "group",
     "silent": "change",
     "lost": "person",
@@ -112,12 +115,22 @@ def found(tx: Tx, connection: Connection) -> Iterator[Problem]:
 
 def _segments(tx: Tx, connection: Connection, now: float) -> Iterator[Problem]:
     """By what stands in the way, which may be one thing for a hundred groups."""
-    reasons: dict[str, int] = {}
-    for group in structure.all_groups(tx, connection.id):
-        if group.problem and not group.deleted:
-            reasons[group.problem] = reasons.get(group.problem, 0) + 1
-    for reason, number in reasons.items():
-        key, title = f"segments:{_short(reason)}", f"A segment could not be made. {reason}"
+    everyone = structure.all_groups(tx, connection.id)
+    if number := sum(map(groups.missing, everyone)):
+        title = "Groups are found nowhere in EngagementHQ, more than a run deletes by itself."
+        remedy = (
+            "Look which they are. If they are gone, say so there, and their segments are deleted. If not, the key may "
+            "have lost its rights in EngagementHQ: give another under Settings."
+        )
+        yield Problem("groups", "groups", "", title, remedy, number, now, now)
+    reasons: dict[tuple[str, str], int] = {}
+    for group in everyone:
+        if group.problem:
+            cause = ("deleted" if group.deleted else "made", group.problem)
+            reasons[cause] = reasons.get(cause, 0) + 1
+    for (done, reason), number in reasons.items():
+        key = f"segments:{_short(reason if done == 'made' else f'{done} {reason}')}"
+        title = f"A segment could not be {done}. {reason}"
         remedy = "Do what it says in Campaign Monitor; then try again."
         yield Problem(key, "segments", reason, title, remedy, number, now, now, "make them")
 

@@ -18,7 +18,7 @@ from relay.sync.picture import Picture, Verdict
 from relay.sync.runs.barred import Barred
 from relay.sync.runs.brake import ABSENT_RUNS, UNTOLD, let_go
 from relay.sync.runs.reading import COMPARED, STEP_S, Reading
-from relay.sync.structure import form, left_out
+from relay.sync.structure import form, groups, left_out
 from relay.sync.upsert.write import Visit
 
 WRITING_S = 10.0
@@ -156,7 +156,9 @@ class Comparing(Reading):
                 self.count(f"refused_{person.refused_code}")
             if verdict.wanted and opted_out(person.held, person.record):
                 self.count("opted_out")
-            form.count_lost(self.counts, verdict.wanted.lost if verdict.wanted else {})
+            if verdict.wanted:
+                form.count_lost(self.counts, verdict.wanted.lost)
+                groups.count_members(self.counts, person.known.values.get("groups") or ())
             if verdict.step == "nothing":
                 if person.waiting_since or person.cause:
                     settled.append(person)

@@ -149,7 +149,7 @@ class Reading:
                 census.count_absent(tx, self.connection.id, self.run.id, self.counts["began"]["ehq"])
                 members.answered(tx, self.connection.id, self.counts["began"]["ehq"])
                 if self.counts.get("groups_unlisted") == 0:
-                    groups.absent(tx, self.connection, self.run.id, 2, self.counts)
+                    groups.absent(tx, self.connection, self.run.id, self.counts)
             connections.change(tx, self.connection.id, read_overrides=spelling(self.connection.rules))
             if not self.run.dry:
                 form.settle(tx, Picture.load(tx, self.connection), self.cursor.get("form", {}))
