@@ -220,6 +220,7 @@ def replay(parts: Parts, options: Options) -> Answer:
         "deliveries": effect.deliveries,
         "people": effect.everyone,
         "effect": {replays.WORDS[word]: count for word, count in effect.people.items()},
+        "groups": {replays.GROUP_WORDS[word]: count for word, count in effect.groups.items()},
         "unreadable": dict(effect.unread),
         "previewed": effect.previewed,
         "dry_run": options.dry_run,

@@ -106,6 +106,7 @@ def preview(connection: Connection) -> Answer:
         "deliveries/replay.html",
         effect=effect,
         words=replays.WORDS,
+        group_words=replays.GROUP_WORDS,
         most=replays.PREVIEWED,
         filters=filters,
         back=url_for("deliveries.page", **{k: v for k, v in filters.items() if k != "delivery"}),

@@ -9,8 +9,6 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-from relay.domain.decide import Record
-from relay.domain.mapping import Held
 from relay.domain.merge import Known, see
 from relay.domain.participant import Patch
 from relay.domain.version import Page
@@ -20,7 +18,7 @@ from relay.errors import Incomplete
 from relay.store import asked, census, connections, exports, participants, runs
 from relay.store.database import Tx
 from relay.store.exports import PREFIX, Export
-from relay.store.person import Person
+from relay.store.person import Person, stranger
 from relay.sync.exports.exports import unlock
 from relay.sync.intake.identity import question_ids
 from relay.sync.picture import Picture, learn
@@ -224,7 +222,7 @@ class ExportStep(Step):
             known = participants.by_ids(tx, self.connection.id, [one.ehq_id for one in patches])
             people = []
             for number, one in enumerate(patches, 1):
-                person = known.get(one.ehq_id) or _stranger(-number, one.ehq_id)
+                person = known.get(one.ehq_id) or stranger(-number, Known(one.ehq_id))
                 left_out = picture.left_out | {q.id for q in one.questions if picture.leaves_out(q)}
                 now = see(person.known, one, Page(asked), left_out)
                 people.append(replace(person, known=now, gone=False, absent_runs=0, seen_run=self.run.id))
@@ -248,10 +246,3 @@ def _may_be(row: Row, person: Person) -> bool:
     if person.email != folded(row.email):
         return False
     return not row.login or not known.get("login") or near(row.joined, known.get("created_at")) is not False
-
-
-def _stranger(number: int, ehq_id: str) -> Person:
-    blank: dict[str, Any] = dict.fromkeys(Person.__dataclass_fields__)
-    blank |= {"lane": 1, "revision": 0, "gone": False, "absent_runs": 0, "held_times": 0}
-    blank |= {"id": number, "known": Known(ehq_id), "held": Held(), "record": Record()}
-    return Person(**blank)
