@@ -15,19 +15,10 @@ from relay.sync.connections.setup import Draft
 from relay.sync.runs.progress import progress
 from relay.web.access import needs, noted, parts
 from relay.web.changes import audience
+from relay.web.examples import looks_like
 from relay.web.steps import Answer, on, show, step
 
 blueprint = Blueprint("choices", __name__)
-TYPES = {
-    "Text": ("Words", "Some words"),
-    "Number": ("A number", "3"),
-    "Date": ("A day", "14 Mar 2026"),
-    "MultiSelectOne": ("One choice", ""),
-    "MultiSelectMany": ("Several choices", ""),
-    "Country": ("A country", "Australia"),
-    "USState": ("A state", "Victoria"),
-}
-"""CM's type → what it is, and an invented example: a real one would be somebody's."""
 
 
 @blueprint.get("/c/<connection>/setup/read")
@@ -65,13 +56,13 @@ def _answers(draft: Draft, wrong: RelayError | None = None) -> Answer:
         if not one.source.startswith("answer:"):
             continue
         number = one.source.removeprefix("answer:")
-        words, example = TYPES.get(one.type, ("Words", "Some words"))
+        words, example = looks_like(one)
         questions.append(
             {
                 "id": number,
                 "label": one.label,
                 "type": words,
-                "example": "; ".join(one.choices[:3]) + ("; …" if len(one.choices) > 3 else "") or example,
+                "example": example,
                 "answered": counts.get("answered", {}).get(number, 0),
                 "sensitive": sensitive(one.label),
                 "on": number.lower() not in out and one.label.strip().lower() not in out,

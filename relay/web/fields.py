@@ -14,7 +14,7 @@ from relay.store.structure import Field, Group
 from relay.sync.structure import groups
 from relay.web.access import needs, noted, parts
 from relay.web.changes import Answer, change, left_out, seen
-from relay.web.choices import TYPES
+from relay.web.examples import TYPES
 from relay.web.words import plural
 
 blueprint = Blueprint("fields", __name__)

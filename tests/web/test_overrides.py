@@ -115,7 +115,7 @@ def test_what_overrides_do_to_people_is_shown_before_they_are_saved_by_what_is_k
     assert int(gone[1]) > 20
     live.ehq.faults(status=503)
     page = operator.post(there, {"document": WRONG, "version": version(operator, there)}).text
-    assert "EngagementHQ could not be read so" in page
+    assert "EngagementHQ could not be read by the new document" in page
 
 
 def test_a_run_that_asks_whether_overrides_are_right_is_answered_on_their_page(visit: Visit, live: Live) -> None:

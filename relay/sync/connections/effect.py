@@ -79,7 +79,7 @@ def read_anew(parts: Parts, connection: Connection, rules: Rules) -> Effect | No
     try:
         page = parts.ehq(other).users(None)
     except RelayError as error:
-        return Effect(wrong=str(error))
+        return Effect(wrong=error.message)
     said = {patch.ehq_id: patch for patch in page.people}
     with parts.database.read() as tx:
         found.everyone = participants.counts(tx, connection.id)["participants"]
