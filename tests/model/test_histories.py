@@ -18,7 +18,7 @@ from relay.sync.runs import comparing
 from tests.model import machine
 from tests.model.machine import Histories
 
-CHUNKS, HISTORIES, STEPS = 8, 20, 20
+CHUNKS, HISTORIES, STEPS = 12, 20, 20
 LONG, LONG_CHUNK, LONG_STEPS = 10_000, 25, 30
 RECORD = Path(__file__).parents[2] / "var" / "model"
 
