@@ -14,18 +14,18 @@ from relay.store.database import Tx, among
 from relay.store.deliveries import Delivery
 from relay.store.tables import deliveries as table
 
-LOOKED = 20_000
+LOOKED, WORDS_LOOKED = 20_000, 50_000
 _c = table.c
 _SHORT = [c for c in table.columns.values() if c.name not in ("body", "headers")]
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which deliveries. `since` and `until` are epoch seconds; `subject` an EHQ id; `delivery` the sender's own id, and
-    `number` ours."""
+    """Which deliveries. `types` as they were sent, any of these; `since` and `until` are epoch seconds; `subject` an
+    EHQ id; `delivery` the sender's own id, and `number` ours."""
 
     state: str | None = None
-    type: str | None = None
+    types: tuple[str, ...] | None = None
     since: float | None = None
     until: float | None = None
     subject: str | None = None
@@ -67,12 +67,23 @@ def page(
         order = (seen.c.received_at.desc(), seen.c.id.desc())
         rows = tx.execute(sa.select(seen).where(*_matching(seen.c, chosen)).order_by(*order).limit(limit + 1)).all()
         last = None
-        if len(rows) <= limit and (chosen.type or chosen.state or chosen.reason):
+        if len(rows) <= limit and (chosen.types is not None or chosen.state or chosen.reason):
             last = tx.execute(query.offset(LOOKED - 1).limit(1)).first()
     shown = _short(tx, [row.id for row in rows[:limit]])
     if len(rows) > limit:
         return Listed(shown, (rows[limit - 1].received_at, rows[limit - 1].id), None)
     return Listed(shown, (last.received_at, last.id) if last else None, last.received_at if last else None)
+
+
+def words(tx: Tx, connection_id: str, subject: str | None = None) -> list[str]:
+    """The types, as they were sent, of all about one subject, or of the newest 50,000."""
+    query = sa.select(_c.type).where(_c.connection_id == connection_id)
+    if subject is not None:
+        query = query.where(_c.subject == subject)
+    else:
+        seen = query.order_by(_c.received_at.desc(), _c.id.desc()).limit(WORDS_LOOKED).subquery()
+        query = sa.select(seen.c.type)
+    return list(tx.execute(query.distinct()).scalars())
 
 
 def window(tx: Tx, connection_id: str, chosen: Filter, most: int) -> tuple[int, int, int, int]:
@@ -142,9 +153,10 @@ def _matching(columns: Any, chosen: Filter) -> list[sa.ColumnElement[bool]]:
     # The state as a literal: a planner that sees a parameter does not use an index on some rows only.
     known = chosen.state if chosen.state in ("waiting", "applied", "quarantined") else None
     found = [columns.state == sa.literal_column(f"'{known}'")] if known else []
-    for name, value in (("type", chosen.type), ("reason", chosen.reason)):
-        if value is not None:
-            found.append(columns[name] == value)
+    if chosen.types is not None:
+        found.append(columns.type.in_(chosen.types))
+    if chosen.reason is not None:
+        found.append(columns.reason == chosen.reason)
     exactly: tuple[tuple[Any, Any], ...] = (
         (_c.subject, chosen.subject),
         (_c.key, chosen.delivery),

@@ -21,7 +21,7 @@ def decide(connection: Connection, number: int) -> Response:
     try:
         done = (brake.approve if approved else brake.reject)(parts(), connection, run.id)
     except RelayError as error:  # somebody else was quicker, and decided otherwise
-        flash(error.message, "warning")
+        flash(str(error), "warning")
         return redirect(url_for("runs.one", number=run.id))
     people = done["let_go"] if approved else done["kept"]
     what = "let people go whom the brake held" if approved else "kept people whom the brake held"

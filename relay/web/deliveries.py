@@ -45,6 +45,7 @@ def page(connection: Connection) -> Answer:
         "deliveries/list.html",
         deliveries=listed.deliveries,
         states=STATES,
+        of_group=dialect(connection.rules.overrides or None).of_group,
         reasons=reasons,
         asked=asked,
         filters=filters,
@@ -66,6 +67,7 @@ def one(connection: Connection, number: int) -> Answer:
         one=delivery,
         state=STATES[delivery.state],
         person=_about(connection, delivery),
+        group=dialect(connection.rules.overrides or None).of_group(delivery.type),
         headers=orjson.loads(headers) if isinstance(headers, str) else headers or {},
         body=orjson.dumps(body if open_ else masked(body), option=orjson.OPT_INDENT_2).decode()
         if delivery.body
@@ -156,15 +158,26 @@ def _filter(connection: Connection, asked: dict[str, str]) -> Filter:
         except (ValueError, OverflowError):
             flash(f"{asked[name][:40]!r} is no date, so nothing matches. Write it as 2026-11-24.", "warning")
             return NOTHING
+    subject = _subject(connection, asked["person"]) if asked["person"] else None
     return Filter(
         state=asked["state"] or None,
-        type=asked["type"] or None,
+        types=_types(connection, asked["type"], subject) if asked["type"] or subject else None,
         since=times["since"],
         until=times["until"],
-        subject=_subject(connection, asked["person"]) if asked["person"] else None,
+        subject=subject,
         number=int(asked["delivery"]) if asked["delivery"] else None,
         reason=asked["reason"] or None,
     )
+
+
+def _types(connection: Connection, word: str, subject: str | None) -> tuple[str, ...]:
+    """Whatever EHQ calls it, and in any spelling: the types that mean the same as `word`, if one is given. Those of a
+    group are not about a person (`subject`) of the same id."""
+    spoken = dialect(connection.rules.overrides or None)
+    with parts().database.read() as tx:
+        words = chosen.words(tx, connection.id, subject)
+    meant = [one for one in words if not word or one == word or (spoken.event(one) or one) == spoken.event(word)]
+    return tuple(one for one in meant if subject is None or not spoken.of_group(one))
 
 
 def _subject(connection: Connection, who: str) -> str:

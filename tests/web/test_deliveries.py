@@ -52,6 +52,23 @@ def test_they_are_listed_and_filtered_by_what_the_address_says(arrived: Sender, 
     assert "is no date" in vera.get(at(arrived), query_string={"since": "yesterday"}).text
 
 
+def test_a_type_is_found_whatever_ehq_calls_it_and_a_person_without_the_group_of_the_same_id(
+    arrived: Sender, visit: Visit
+) -> None:
+    for word, number in (("user.created", "904"), ("UserRegistered", "905"), ("participant.updated", "906")):
+        assert arrived.send({**registered(number), "type": word}).status_code == 202
+    group = {"type": "segments", "id": "901", "attributes": {"name": "Dog owners"}}
+    assert arrived.send({**registered("901"), "type": "segment.created", "data": group}).status_code == 202
+    vera = visit("viewer")
+    shown = vera.get(at(arrived), query_string={"type": "participant.registered"}).text
+    assert [n for n in range(901, 907) if f">Person {n}" in shown] == [901, 902, 904, 905]
+    assert ">Group 901" in vera.get(at(arrived)).text
+    shown = vera.get(at(arrived), query_string={"person": "901"}).text
+    assert (shown.count(">Person 901"), shown.count(">Group 901")) == (1, 0)
+    effect = visit("operator").get(at(arrived, "/replay?type=participant.registered")).text
+    assert "4 deliveries" in effect
+
+
 def test_a_body_is_masked_until_an_operator_reveals_it_which_is_noted(arrived: Sender, visit: Visit) -> None:
     number = number_of(arrived, subject="901")
     email = registered("901")["data"]["attributes"]["email"]
@@ -82,7 +99,7 @@ def test_looking_at_a_group_s_delivery_is_not_noted_as_looking_at_who_has_its_id
 ) -> None:
     data = {"type": "groups", "id": "901", "attributes": {"name": "Dog owners"}}
     assert arrived.send({**registered("901"), "type": "group.created", "data": data}).status_code == 202
-    number = number_of(arrived, type="group.created", subject="901")
+    number = number_of(arrived, types=("group.created",), subject="901")
     visit("operator").post(at(arrived, f"/{number}/reveal"))
     with arrived.parts.database.read() as tx:
         (entry,) = audit.search(tx)

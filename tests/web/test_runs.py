@@ -188,3 +188,18 @@ def test_a_receipt_says_in_plain_words_what_was_lost_or_could_not_be_told(
         "1 group that EngagementHQ has no more",
     ):
         assert said in text
+
+
+def test_a_decision_that_somebody_made_otherwise_before_says_what_can_be_done_on_a_page(
+    parts: Parts, visit: Visit, synced: Connection
+) -> None:
+    run, _ = work.start_run(parts, synced.id, trigger="person")
+    with parts.database.write() as tx:
+        counts = {"braked": 3, "absent": 3, "outside": 0, "of_on_list": 40}
+        runs.step(tx, run, "done", {}, counts)
+        runs.finish(tx, run.id, "braked", {"message": "3 people are missing.", "remedy": "Decide.", "code": "brake"})
+    there, operator = f"/c/{synced.id}/runs/{run.id}", visit("operator")
+    operator.post(f"{there}/brake", {"decision": "approve"})
+    text = operator.post(f"{there}/brake", {"decision": "reject"}, follow_redirects=True).text
+    assert f"Run {run.id} was approved already. Whoever left can be put back, by an undo of this run." in text
+    assert "relay undo" not in text

@@ -75,16 +75,16 @@ def _decide(parts: Parts, connection: Connection, run_id: int, decision: str) ->
         if run is None or run.connection_id != connection.id or run.state != "braked":
             raise RelayError(
                 f"Run {run_id} of this connection is not one that the brake stopped.",
-                remedy="`relay brake C` shows what waits for a decision.",
+                remedy="Look which run waits for a decision.",
                 code="brake",
             )
         stands = runs.decide(tx, run_id, {"brake": decision, "brake_at": time.time()})
     if stands["brake"] != decision:
         raise RelayError(
             f"Run {run_id} was {stands['brake']} already.",
-            remedy="Its people can be put back: `relay undo C RUN`."
+            remedy="Whoever left can be put back, by an undo of this run."
             if stands["brake"] == "approved"
-            else "The next runs ask again, or run one now: `relay reconcile C`.",
+            else "The next runs ask again, as far as they still find so many.",
             code="brake",
         )
     return run

@@ -33,7 +33,7 @@ def undo(parts: Parts, connection: Connection, run_id: int, *, dry: bool = False
     with parts.database.read() as tx:
         run = runs.find(tx, run_id)
     if run is None or run.connection_id != connection.id:
-        raise RelayError(f"This connection has no run {run_id}.", remedy="`relay status C` shows the last one.")
+        raise RelayError(f"This connection has no run {run_id}.", remedy="Look which there are.")
     if run.state == "running":
         raise RelayError(f"Run {run_id} is under way.", remedy="Wait until it has ended, then undo it.")
     counts: Counter[str] = Counter()
