@@ -121,8 +121,11 @@ def test_what_overrides_do_to_people_is_shown_before_they_are_saved_by_what_is_k
 def test_a_run_that_asks_whether_overrides_are_right_is_answered_on_their_page(visit: Visit, live: Live) -> None:
     operator, there = visit("operator"), f"/c/{live.connection.id}/overrides"
     operator.post(there, {"document": WRONG, "version": version(operator, there), "sure": "yes"})
-    assert live.run().state == "needs_person"
+    run = live.run()
+    assert run.state == "needs_person"
     assert "read EngagementHQ rightly" in operator.get(there).text
+    for page in ("", f"/runs/{run.id}"):
+        assert "Look at the overrides" in operator.get(f"/c/{live.connection.id}{page}").text
     late = operator.post(f"{there}/right", {"version": "of another tab"}, follow_redirects=True)
     assert "nothing was confirmed" in late.text
     before = live.cm.active()
