@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from relay.sync.structure import groups
@@ -99,6 +101,16 @@ def test_a_deleted_group_loses_its_segment_and_its_members(live: Live) -> None:
     assert "Youth advisory panel" not in live.cm.segments()
     live.run()
     assert "Youth advisory panel [30]" not in live.subscriber(email)["fields"].get("Groups", [])
+
+
+@pytest.mark.parametrize("first", ["group.deleted", "group.renamed"])
+def test_deleted_and_renamed_in_the_same_moment_a_group_is_gone_whichever_arrives_first(live: Live, first: str) -> None:
+    live.ehq.act("group_delete", group=30, silent=True)
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
+    data = {"type": "groups", "id": "30", "attributes": {"name": "Renamed", "updated-at": moment}}
+    for word in sorted(["group.deleted", "group.renamed"], key=lambda word: word != first):
+        live.happens("event", type=word, data=data)
+    assert not {"Renamed", "Youth advisory panel"} & live.cm.segments().keys()
 
 
 def test_a_group_deleted_and_another_made_with_its_name_has_a_segment_at_once(live: Live) -> None:

@@ -186,11 +186,13 @@ def compare(
 
 
 def _groups(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
-    """Names and deletions, the later word winning; segments follow when the worker comes to them."""
-    heard = {group.ehq_id: group.heard_at for group in picture.groups.values()}
+    """Names and deletions, the later word winning, and a deletion over a name of the same moment; segments follow when
+    the worker comes to them."""
+    heard = {group.ehq_id: (group.heard_at, group.deleted) for group in picture.groups.values()}
     for item in taken:
         news, group = item.event.group, picture.groups.get(item.event.group.id) if item.event.group else None
-        if news is None or group is None or item.said.version < heard[news.id]:
+        word = item.said.version, item.event.type == "group.deleted"
+        if news is None or group is None or word < heard[news.id]:
             continue
         if item.event.type == "group.deleted":
             structure.change_group(tx, group.id, deleted=True, heard_at=item.said.version)
@@ -202,7 +204,7 @@ def _groups(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
             connections.change(tx, picture.connection.id, segments_due=True)
         else:
             continue
-        heard[news.id] = item.said.version
+        heard[news.id] = word
 
 
 def read_again_soon(tx: Tx, connection: Connection) -> None:
