@@ -11,7 +11,10 @@ import orjson
 from relay.cli import commands
 from relay.cli.commands import Answer, Options
 from relay.cli.watch import watch
+from relay.domain.sensitive import sensitive
 from relay.errors import Invalid
+from relay.store.connections import Connection
+from relay.store.exports import Export
 from relay.sync.exports import exports
 from relay.sync.exports.uploads import Kind, Manifest, Upload, read_manifest
 from relay.sync.health import status
@@ -44,7 +47,11 @@ def import_csv(parts: Parts, options: Options) -> Answer:
             written.append(path.stat().st_mtime)
         made_at = commands.moment(options.made_at) or min(written, default=None)
         export = exports.stage(parts, connection, uploads, manifest, made_at)
+    sensitive_ones = _sensitive(parts, connection, export)
     run = exports.start(parts, connection, export, dry=options.dry_run)
+    if sensitive_ones:
+        print(f"relay: New, and sensitive by their words: {'; '.join(sensitive_ones)}.", file=sys.stderr)
+        print("relay: Their answers travel unless fields_left_out names them.", file=sys.stderr)
     for sentence in (*export.summary["incomplete_because"], *export.summary["warnings"]):
         print(f"relay: {sentence}", file=sys.stderr)
     if not export.summary["complete"]:
@@ -53,6 +60,13 @@ def import_csv(parts: Parts, options: Options) -> Answer:
         return {"run": run.id, "state": run.state, "export": dict(export.summary)}, 0
     ended = watch(parts, run.id)
     return status.run_report(ended), commands.ENDS.get(ended.state, 1)
+
+
+def _sensitive(parts: Parts, connection: Connection, export: Export) -> list[str]:
+    """Questions that are new, look sensitive, and are not left out."""
+    out = {name.strip().lower() for name in connection.rules.fields_left_out}
+    new = exports.undecided(parts, connection, export)
+    return [label for label in new if sensitive(label) and label.strip().lower() not in out]
 
 
 def _named(options: Options) -> list[tuple[Kind, str, str]]:

@@ -82,7 +82,7 @@ def one(connection: Connection, number: int) -> str:
     export = _export(connection, number)
     with parts().database.read() as tx:
         run = runs.find(tx, export.run_id) if export.run_id else None
-    questions = _new(connection, export)
+    questions = exports.undecided(parts(), connection, export)
     out = {word.strip().lower() for word in connection.rules.fields_left_out}
     answered = run.counts.get("answered", {}) if run else {}
     return render_template(
@@ -106,13 +106,6 @@ def _first(connection: Connection) -> bool:
     return connection.reads == "export" and connection.exported_at is None
 
 
-def _new(connection: Connection, export: Export) -> list[str]:
-    """Labels of the questions in it that nobody could decide about yet."""
-    with parts().database.read() as tx:
-        known = {f.label.casefold() for f in structure.all_fields(tx, connection.id)}
-    return [label for label in export.summary["questions"] if label.casefold() not in known]
-
-
 @blueprint.post("/c/<connection>/import/<int:number>/look")
 @needs("operator")
 def look(connection: Connection, number: int) -> Response:
@@ -126,7 +119,7 @@ def _choose(connection: Connection, export: Export) -> bool:
     """Saves which of the new questions travel, and at first who is on the list; False, and said why, when it cannot."""
     if "seen" not in request.form:
         return True
-    new = {label: label for label in _new(connection, export)}
+    new = {label: label for label in exports.undecided(parts(), connection, export)}
     out = left_out(connection.rules, new)
     if request.form.get("leave_out") == "marked":
         out += [label for label in new if sensitive(label) and label not in out]

@@ -58,3 +58,14 @@ def test_without_the_number_that_ehq_shows_it_says_that_nobody_is_removed(termin
     assert said.code == 0
     assert "Nobody said how many participants EHQ shows" in said.err
     assert said.answer["export"]["people"] == 56
+
+
+def test_new_questions_that_look_sensitive_are_named_unless_they_are_left_out(
+    terminal: Terminal, files: None, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.json").write_text('{"fields_left_out": ["gender"]}')
+    added = terminal.json(
+        "connection", "add", "--name", "Bayside", "--csv", "--cm-api-key", "sandbox", "--rules", "rules.json"
+    )
+    said = terminal.run("import-csv", added["connection"], "export.zip", "--dry-run", "--json")
+    assert "sensitive by their words: Date of birth." in said.err

@@ -61,6 +61,13 @@ def stage(
     return staged
 
 
+def undecided(parts: Parts, connection: Connection, export: Export) -> list[str]:
+    """Labels of the questions in it that nobody could decide about yet: they are new."""
+    with parts.database.read() as tx:
+        known = {field.label.casefold() for field in structure.all_fields(tx, connection.id)}
+    return [label for label in export.summary["questions"] if label.casefold() not in known]
+
+
 def start(parts: Parts, connection: Connection, export: Export, *, dry: bool = False) -> Run:
     """A run that reads the export in place of EHQ. :raise RelayError: when another run is under way."""
     with parts.database.write() as tx:
@@ -126,4 +133,4 @@ def _pages(people: Iterable[Row]) -> Iterator[list[dict[str, Any]]]:
         yield page
 
 
-__all__ = ["Manifest", "Upload", "discard", "last_read", "read_manifest", "stage", "start"]
+__all__ = ["Manifest", "Upload", "discard", "last_read", "read_manifest", "stage", "start", "undecided"]

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Literal
 
 from relay.ehq.dialect import Dialect, fold
 from relay.ehq.export import FULL_PART, Row, fingerprint, folded, is_address_column, rows
-from relay.ehq.sheets import MOST_BYTES, Table, sheets, table
+from relay.ehq.sheets import MOST_BYTES, MOST_COLUMNS, Table, sheets, table
 from relay.errors import Invalid
 from relay.store.connections import Connection
 from relay.store.exports import PREFIX
@@ -173,7 +173,7 @@ class Taking:
             "incomplete_because": reasons,
             "team": bool(self._of("team")),
             "groups": self._groups(group_ids),
-            "questions": list(self.questions)[:200],
+            "questions": list(self.questions)[:MOST_COLUMNS],
             "warnings": self._warnings(),
             "digest": f"{self.digest:x}",
             "pages": self.pages,
