@@ -94,6 +94,18 @@ def test_a_renamed_group_keeps_its_segment(live: Live) -> None:
     assert "Pet owners" not in live.cm.segments()
 
 
+@pytest.mark.parametrize("silent", [True, False], ids=["found by a run", "told"])
+def test_a_group_renamed_again_is_followed_although_ehqs_clock_is_behind(live: Live, silent: bool) -> None:
+    live.ehq.faults(clock_skew_s=-240)
+    live.ehq.act("group_rename", group="Pet owners", name="Animal friends", silent=True)
+    assert live.run().state == "completed"
+    live.ehq.act("group_rename", group="Animal friends", name="Cats and dogs", silent=silent)
+    live.arrives()
+    if silent:
+        assert live.run().state == "completed"
+    assert "Cats and dogs" in live.cm.segments()
+
+
 def test_a_deleted_group_loses_its_segment_and_its_members(live: Live) -> None:
     one, email = live.ehq.someone()
     live.happens("group_add", group=30, id=one)

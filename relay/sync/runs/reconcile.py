@@ -85,7 +85,9 @@ class Step(Comparing):
                     group = known[news.id]
                     later = news.updated_at is None or news.updated_at >= group.heard_at
                     if news.name and later and (group.name != news.name or group.deleted):
-                        tables.change_group(tx, group.id, name=news.name, deleted=False, heard_at=asked)
+                        # By EHQ's own clock, which may be minutes off ours: its next word is measured by it.
+                        version = news.updated_at or asked
+                        tables.change_group(tx, group.id, name=news.name, deleted=False, heard_at=version)
         self.count("groups_unlisted", page.unreadable + (not page.listed))
         if page.cursor is None:
             return "ehq"
