@@ -138,7 +138,8 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     for item in taken:
         hear_one(item, known, picture)
     first = [known[i] for i in sorted(ids - people.keys())]
-    new = participants.add_known(tx, connection.id, first, picture.sought)
+    # Who is new nearly always has to be written: that they wait is a part of their row, and seldom taken back.
+    new = participants.add_known(tx, connection.id, first, picture.sought, waiting_since=time.time())
     if len(new) < len(first):  # a run, which reads beside us, met some of them just now
         _apply(tx, picture, taken)
         return
@@ -181,7 +182,10 @@ def compare(
     participants.judged(tx, everyone.values(), {i: verdict.why for i, verdict in verdicts.items()})
     steps = {i: verdict.step for i, verdict in verdicts.items()}
     participants.wait(tx, [i for i, step in steps.items() if step == "leave"], LEAVING)
-    participants.wait(tx, [i for i, step in steps.items() if step not in ("leave", "nothing")], LIVE, cause)
+    waits = {i for i, p in everyone.items() if p.waiting_since and p.lane <= LIVE and (p.cause or not cause)}
+    participants.wait(
+        tx, [i for i, step in steps.items() if step not in ("leave", "nothing") and i not in waits], LIVE, cause
+    )
     participants.settle(tx, [p for i, p in everyone.items() if steps[i] == "nothing" and p.waiting_since])
 
 
