@@ -2,11 +2,13 @@
 set-up stands: any operator may go on with it, from any browser."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 
 from relay.domain.rules import Rules
 from relay.errors import Invalid, RelayError
+from relay.store.connections import Connection
 from relay.sync.connections import connect, destination, setup
 from relay.sync.connections.setup import Draft
 from relay.sync.health.standing import look
@@ -39,7 +41,7 @@ def create() -> Answer:
     except RelayError as error:
         return show("ehq", None, error, _at_fault(error), given=form, example=EXAMPLE)
     g.connection = made
-    noted("began to set up a connection", connection=made, after={"name": made.name, "address": made.ehq_url})
+    noted("began to set up a connection", connection=made, after=_named(made))
     flash(found, "success")
     return on("campaign-monitor")
 
@@ -78,11 +80,16 @@ def change_ehq(draft: Draft) -> Answer:
     noted(
         "changed a connection's EngagementHQ",
         connection=c,
-        before={"name": c.name, "address": c.ehq_url},
-        after={"name": form.get("name"), "address": form.get("address")},
+        before=_named(c),
+        after=_named(parts().connection(c.id)),
     )
     flash(found, "success")
     return on(setup.draft(parts(), parts().connection(c.id)).resume)
+
+
+def _named(c: Connection) -> dict[str, Any]:
+    """What the audit log says of a site."""
+    return {"name": c.name, "address": c.ehq_url, "overrides": dict(c.rules.overrides)}
 
 
 def _rules(there: Rules) -> Rules:

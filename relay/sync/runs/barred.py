@@ -16,13 +16,13 @@ from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 from relay.sync.upsert import removed
 
-MOST_PAGES = 30
+MOST_PAGES = 15
 """Read for one step of a dry run, opt-outs first: nothing of it is kept."""
 OPT_OUTS_FIRST = sorted(STATES, key="Active".__eq__)
 
 
 class Barred:
-    """`states`: whether those on the list are read too, where a dry run could not match them with people."""
+    """`states`: whether those on the list are read too; at the look at a first export nobody is known yet."""
 
     def __init__(self, parts: Parts, connection: Connection, picture: Picture, *, states: bool) -> None:
         self.parts, self.connection, self.picture, self.states = parts, connection, picture, states

@@ -1,6 +1,7 @@
 """A run compares, two thousand people at a time, and writes, a thousand at a time: while CM takes what was found, the
 next ones are compared."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -122,9 +123,10 @@ class Comparing(Reading):
     def look_for_opt_outs(self) -> None:
         """Once a step of a dry run, before anybody is compared: whom CM would not take, be they never written to."""
         if self.run.dry and self.barred is None:
-            picture, unmatched = self.picture(), self.run.trigger == "export"
-            self.barred = Barred(self.parts, self.connection, picture, states=unmatched)
+            first_export = self.run.trigger == "export" and self.connection.exported_at is None
+            self.barred = Barred(self.parts, self.connection, self.picture(), states=first_export)
             self.counts["opt_outs_unread"] = not self.barred.whole
+            self.ends = max(self.ends, time.monotonic() + STEP_S)
 
     def _compare(self, tx: Tx, picture: Picture, people: list[Person]) -> None:
         if self.barred:
