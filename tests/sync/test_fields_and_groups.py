@@ -94,9 +94,12 @@ def test_a_renamed_group_keeps_its_segment(live: Live) -> None:
     assert "Pet owners" not in live.cm.segments()
 
 
+@pytest.mark.parametrize("versions", [True, False], ids=["with updated-at", "without"])
 @pytest.mark.parametrize("silent", [True, False], ids=["found by a run", "told"])
-def test_a_group_renamed_again_is_followed_although_ehqs_clock_is_behind(live: Live, silent: bool) -> None:
-    live.ehq.faults(clock_skew_s=-240)
+def test_a_group_renamed_again_is_followed_although_ehqs_clock_is_behind(
+    live: Live, silent: bool, versions: bool
+) -> None:
+    live.ehq.faults(clock_skew_s=-240, no_updated_at=not versions)
     live.ehq.act("group_rename", group="Pet owners", name="Animal friends", silent=True)
     assert live.run().state == "completed"
     live.ehq.act("group_rename", group="Animal friends", name="Cats and dogs", silent=silent)

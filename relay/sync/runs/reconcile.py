@@ -14,6 +14,7 @@ import structlog
 
 from relay.campaign_monitor.shapes import STATES
 from relay.domain.mapping import BASE_FIELDS
+from relay.domain.version import Page, as_webhook
 from relay.ehq.client import Cursor
 from relay.store import connections, hints
 from relay.store import structure as tables
@@ -86,7 +87,7 @@ class Step(Comparing):
                     later = news.updated_at is None or news.updated_at >= group.heard_at
                     if news.name and later and (group.name != news.name or group.deleted):
                         # By EHQ's own clock, which may be minutes off ours: its next word is measured by it.
-                        version = news.updated_at or asked
+                        version = as_webhook(Page(asked, news.updated_at)).version
                         tables.change_group(tx, group.id, name=news.name, deleted=False, heard_at=version)
         self.count("groups_unlisted", page.unreadable + (not page.listed))
         if page.cursor is None:
