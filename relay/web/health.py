@@ -39,7 +39,7 @@ def ready() -> tuple[Response, int]:
         oldest = max(ours, default=0.0)
         checks["oldest_waiting_s"] = round(oldest, 1)
         checks["connections"] = {r["connection"]: r["state"] for r in reports}
-        degraded = any(r["state"] == "needs_person" or r["problem"] for r in reports)
+        degraded = any(r["state"] == "needs_person" or r["problem"] or lets_nobody_in(r) for r in reports)
         late = oldest > LATE_S
     except Unavailable as error:
         checks["database"], degraded, late = error.message, False, True
@@ -47,6 +47,12 @@ def ready() -> tuple[Response, int]:
     unready = late or checks["queue"] != "ok" or checks.get("migrations") != "ok"
     word = "unready" if unready else "degraded" if degraded else "ready"
     return jsonify(status=word, checks=checks), 503 if unready else 200
+
+
+def lets_nobody_in(report: Mapping[str, Any]) -> bool:
+    """EHQ, as a rule: the connection is on, and its last run needs a person."""
+    last = report["last_run"] or {}
+    return last.get("state") == "needs_person" and not last.get("dry_run")
 
 
 def waits_for_a_person(report: Mapping[str, Any]) -> bool:

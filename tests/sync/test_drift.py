@@ -6,6 +6,7 @@ import time
 
 import sqlalchemy as sa
 
+from relay.ehq.dialect import dialect
 from relay.store import participants, runs
 from relay.store.tables import deliveries
 from relay.sync.connections import connect
@@ -127,7 +128,7 @@ def test_a_change_delivered_and_not_applied_yet_is_still_waiting(live: Live) -> 
         (person,) = participants.one(tx, live.connection.id, one)
         now = {**person.known.values, "answers": {**person.known.values["answers"], "12": "3090"}}
         found = {person.id: (drift.cause(person.known, now), person.known, now)}
-        assert drift.explained(tx, live.connection.id, found) == {"still waiting": [person.id]}
+        assert drift.explained(tx, live.connection.id, dialect().of_group, found) == {"still waiting": [person.id]}
 
 
 def test_whom_a_run_repaired_and_why_can_be_listed(live: Live) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from relay.store import audit
 from relay.store.connections import Connection
+from relay.sync.structure import groups
 from tests.conftest import Live, Visitor
 
 Visit = Callable[[str], Visitor]
@@ -34,6 +35,13 @@ def test_each_group_has_its_segment_how_many_are_in_it_and_its_state(visit: Visi
     inside = live.cm.segments()["Youth advisory panel"]
     assert f"Youth advisory panel {inside} In step" in row(text, "Youth advisory panel")
     assert "Night market 0 In step" in row(text, "Night market")
+
+
+def test_where_nobody_is_in_any_group_each_has_nobody(visit: Visit, live: Live) -> None:
+    known = groups.report(live.relay.parts, live.connection.id)
+    live.ehq.faults(hide_groups=[int(group["group"]) for group in known])
+    live.run()
+    assert "Youth advisory panel 0 In step" in row(page(visit, live), "Youth advisory panel")
 
 
 def test_a_deleted_group_whose_segment_a_draft_uses_is_shown_with_the_reason(visit: Visit, live: Live) -> None:

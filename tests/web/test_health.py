@@ -56,6 +56,15 @@ def test_campaign_monitor_being_down_is_degraded_and_not_unready(
     assert (answer.status_code, answer.get_json()["status"]) == (200, "degraded")
 
 
+def test_an_ehq_that_lets_nobody_in_is_degraded(client: FlaskClient, live: Live) -> None:
+    live.ehq.faults(status=403)
+    assert live.run().state == "needs_person"
+    assert client.get("/readyz").get_json()["status"] == "degraded"
+    live.ehq.faults(status=None)
+    live.run()
+    assert client.get("/readyz").get_json()["status"] == "ready"
+
+
 def test_readyz_is_unready_when_somebody_waits_for_us_too_long(live_sender: Sender, time_machine: Any) -> None:
     client = live_sender.client
     live_sender.send(registered())

@@ -66,7 +66,7 @@ def _belongs_not(one: Person, verdict: Verdict, connection: Connection | None) -
         reason = f"The newer EHQ account {verdict.same_address[0]} has the same address and holds it."
     if one.held.state == "Active" and verdict.step == "leave":
         return f"Leaving the list. {reason} {_held_up(one, connection, leaving=True) or _soon(one)}"
-    if one.held.state == "Active" and one.brake_run is not None:
+    if one.held.state == "Active" and (one.brake_run is not None or verdict.why == "failed"):
         return f"On the list. {reason}"
     if one.held.state == "Active":
         return f"On the list, though not through the relay, which leaves them alone. {reason}"

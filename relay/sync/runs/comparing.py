@@ -76,7 +76,7 @@ class Comparing(Reading):
             fresh = connections.find(tx, self.connection.id)
             if fresh is not None:
                 self.connection = fresh
-            self.counts["rules"] = fingerprint(self.connection.rules)
+            self.counts |= {"rules": fingerprint(self.connection.rules), "members": {}}
             self.cursor["last"] = 0
             if not self.run.dry:
                 if self.connection.compared_rules not in (None, _deciding(self.connection.rules)):

@@ -1,12 +1,11 @@
 """Why a run found a difference: every one has a name."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from relay.domain.merge import Known
 from relay.domain.schedule import day
-from relay.ehq.dialect import fold
 from relay.errors import RelayError
 from relay.store import connections, days, deliveries, participants, runs, structure
 from relay.store.connections import Connection
@@ -44,11 +43,15 @@ def cause(known: Known, now: Mapping[str, Any]) -> str:
 
 
 def explained(
-    tx: Tx, connection_id: str, found: Mapping[int, tuple[str, Known, Mapping[str, Any]]]
+    tx: Tx,
+    connection_id: str,
+    of_group: Callable[[str], bool],
+    found: Mapping[int, tuple[str, Known, Mapping[str, Any]]],
 ) -> dict[str, list[int]]:
     """Our ids by cause. What looks as if EHQ had said nothing was perhaps said, and lies unread or not yet applied.
 
-    `found`: our id → (cause by what the page says, what was known before it, the values now).
+    `of_group`: whether a type is a group's; `found`: our id → (cause by what the page says, what was known before it,
+    the values now).
     """
     subjects: dict[int, set[str]] = {}
     for person_id, (name, known, now) in found.items():
@@ -58,8 +61,7 @@ def explained(
     wanted = {subject.removeprefix("group ") for some in subjects.values() for subject in some}
     told: dict[str, list[tuple[float, str]]] = {}
     for subject, word, at, state in deliveries.not_applied(tx, connection_id, wanted) if wanted else ():
-        of_group = fold(word).startswith(("group", "segment"))
-        told.setdefault(f"group {subject}" if of_group else subject, []).append((at, state))
+        told.setdefault(f"group {subject}" if of_group(word) else subject, []).append((at, state))
     causes: dict[str, list[int]] = {}
     for person_id, (name, known, _) in found.items():
         since = known.page.asked if known.page else 0.0

@@ -114,7 +114,7 @@ class Reading:
             self._opt_outs_by_overrides(tx, [people[known.ehq_id] for _, known in changed], dict(changed))
             participants.save_known(tx, changed, picture.sought)
             census.seen(tx, [person.id for person in people.values()], self.run.id, asked)
-            for name, ids in drift.explained(tx, self.connection.id, found).items():
+            for name, ids in drift.explained(tx, self.connection.id, picture.dialect.of_group, found).items():
                 participants.change(tx, ids, cause=name)
         self.known_picture = picture
         form.note(self.cursor.setdefault("form", {}), (Question(*words) for words in mentioned))
