@@ -103,7 +103,7 @@ def found(tx: Tx, connection: Connection) -> Iterator[Problem]:
     yield from _fields(tx, connection, now)
     for reason, number, first, latest in problems.quarantined(tx, connection.id):
         remedy = "Say under Overrides how this site spells it, or have the sender mended. Then read these again."
-        key, title = f"quarantined:{_short(reason)}", f"A delivery could not be read. {reason}".strip()
+        key, title = f"quarantined:{_short(reason)}", f"A delivery could not be read. {_first_sentence(reason)}"
         yield Problem(key, "quarantined", reason, title, remedy, number, first, latest, "read them again")
     if number := problems.duplicates(tx, connection.id):
         title = (
@@ -149,6 +149,12 @@ def _fields(tx: Tx, connection: Connection, now: float) -> Iterator[Problem]:
                 "empty, and EngagementHQ keeps them whole. Otherwise leave the question out."
             )
             yield Problem(f"lost:{one.source}", "lost", one.source, title, remedy, one.cut + one.skipped, now, now)
+
+
+def _first_sentence(text: str) -> str:
+    """What happened, without what to do."""
+    told, more, _ = text.partition(". ")
+    return told + more.strip()
 
 
 def _short(text: str) -> str:
