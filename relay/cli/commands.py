@@ -42,7 +42,9 @@ def check(parts: Parts, options: Options) -> Answer:
     if options.probe:
         connection = parts.connection(options.probe)
         if not options.yes:
-            raise NeedsPerson("A probe writes to the Campaign Monitor account.", remedy=probing.PLAN)
+            raise NeedsPerson(
+                "A probe writes to the Campaign Monitor account.", remedy=f"{probing.PLAN} Say --yes to go on."
+            )
         answer = probing.probe(parts, connection)
         return answer, 0 if answer["list_deleted"] and not answer["unanswered"] else 1
     found = checks.check(parts)

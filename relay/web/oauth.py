@@ -118,7 +118,8 @@ def _reconnect(connection: Connection, wrong: RelayError | None = None) -> Answe
     if connection.cm_credential:
         how = "by an API key" if "api_key" in parts.vault.unlock(connection.cm_credential) else "by a log-in"
     problems = [("key", f"{wrong.message} Nothing was changed.")] if wrong else []
-    values = {"how": how, "has_app": has_app(parts), "problems": problems}
+    link = credentials.authorize_url(parts, connection.id) if has_app(parts) else ""
+    values = {"how": how, "has_app": has_app(parts), "problems": problems, "link": link}
     return render_template("oauth/reconnect.html", **values), 422 if wrong else 200
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from relay.errors import Invalid, RelayError
 from relay.store import connections
 from relay.store.connections import Connection
-from relay.sync.connections import connect, credentials
+from relay.sync.connections import connect, credentials, probe
 from relay.sync.connections.audiences import audience_of
 from relay.web.access import needs, noted, parts
 from relay.web.changes import Answer, audience, change, number, seen
@@ -40,6 +40,9 @@ def _page(connection: Connection, wrong: str = "") -> str:
         zones=[(zone, zone) for zone in sorted(available_timezones())],
         webhook_url=connect.webhook_url(parts(), connection.id),
         old_until=max(ends, default=None),
+        found_out=probe.told(connection),
+        probed_at=(connection.switches or {}).get("probed_at"),
+        plan=probe.PLAN,
         problems=[("", wrong)] if wrong else [],
     )
 
@@ -124,6 +127,21 @@ def secret(connection: Connection) -> str:
     return render_template(
         "settings/secret.html", secret=made["webhook_secret"], until=made["old_secrets_valid_until"], webhook_url=url
     )
+
+
+@blueprint.post("/c/<connection>/settings/probe")
+@needs("operator")
+def try_campaign_monitor(connection: Connection) -> Answer:
+    try:
+        found = probe.probe(parts(), connection)
+    except RelayError as error:
+        return _page(connection, f"Campaign Monitor was not tried. {error}"), 422
+    noted("tried Campaign Monitor on a list made for it", connection=connection, after=found["switches"])
+    if found["unanswered"]:
+        flash(f"Not everything was found out: {' '.join(found['unanswered'].values())}", "warning")
+    if not found["list_deleted"]:
+        flash(f"The list “{found['list']}” could not be deleted. The next trial deletes it.", "warning")
+    return redirect(url_for("settings.page", _anchor="campaign-monitor"))
 
 
 @blueprint.post("/c/<connection>/settings/ehq")

@@ -14,7 +14,7 @@ from relay.store import audit, connections, participants, runs
 from relay.store.connections import Connection
 from relay.sync.connections.effect import effect
 from relay.sync.parts import Parts
-from tests.conftest import Relay, SimulatedEhq, Visitor
+from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
 
 Visit = Callable[[str], Visitor]
 
@@ -34,7 +34,7 @@ def rules(parts: Parts, connection: Connection) -> dict[str, object]:
 PAGES = ("", "/problems", "/fields", "/settings")
 POSTS = (
     "/problems/again", "/problems/acknowledge", "/fields", "/settings/audience", "/settings/name", "/settings/pause",
-    "/settings/resume", "/settings/secret", "/settings/ehq", "/settings/disconnect",
+    "/settings/resume", "/settings/secret", "/settings/probe", "/settings/ehq", "/settings/disconnect",
 )  # fmt: skip
 
 
@@ -222,3 +222,17 @@ def test_a_site_read_by_exports_goes_over_to_the_api_with_an_address_given_in_th
     now = parts.connection(made.id)
     assert (now.reads, now.ehq_url) == ("api", ehq.url)
     assert "Address of the site" not in operator.get(address).text
+
+
+def test_what_campaign_monitor_leaves_open_is_found_out_on_a_page(
+    visit: Visit, synced: Connection, cm: SimulatedCampaignMonitor
+) -> None:
+    cm.faults(options_drop_rules=False)
+    visitor = visit("operator")
+    assert "two invented addresses" in visitor.get(f"/c/{synced.id}/settings").text, "what would be done is said first"
+    assert visitor.post(f"/c/{synced.id}/settings/probe").status_code == 302
+    assert "Segments keep their rules when a field gets an option." in visitor.get(f"/c/{synced.id}/settings").text
+    cm.faults(status=500)
+    refused = visitor.post(f"/c/{synced.id}/settings/probe")
+    assert refused.status_code == 422
+    assert "Campaign Monitor was not tried." in refused.text

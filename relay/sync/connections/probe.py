@@ -22,11 +22,41 @@ from relay.sync.parts import Parts
 PLAN = (
     "A list named “EHQ relay probe …” is made in this client, with one field, one segment and two invented addresses "
     "of example.com; a few calls are tried on it, and it is deleted. With OAuth, the access is renewed once. No other "
-    "list, and nobody on one, is touched. Say --yes to go on."
+    "list, and nobody on one, is touched."
 )
+MEANINGS = {
+    "import_sets": {
+        "replaces": "Options that are sent replace those that somebody held.",
+        "adds": "Options that are sent are added to those that somebody held.",
+    },
+    "unknown_option": {
+        "refused": "Somebody with an option that the field does not have is refused.",
+        "kept": "An option that the field does not have is kept all the same.",
+        "dropped": "An option that the field does not have is left out in silence.",
+    },
+    "options_call": {
+        "keeps rules": "Segments keep their rules when a field gets an option.",
+        "drops rules": "Segments lose their rules when a field gets an option; the relay puts them back.",
+    },
+    "import_inactive": {
+        "reports": "Whoever left is reported when they are written.",
+        "hides": "Whoever left is not reported when they are written; the relay reads them.",
+    },
+    "refresh_token": {
+        "stays": "Access is renewed with the same token.",
+        "rotates": "Access is renewed with a new token each time.",
+    },
+}
+"""Question → answer → what it means, for people."""
 ONE, TWO = "relay-probe-1@example.com", "relay-probe-2@example.com"
 FIELD = "Probe"
 log = structlog.get_logger()
+
+
+def told(connection: Connection) -> list[str]:
+    """What is known of this connection's Campaign Monitor, in sentences."""
+    known = connection.switches or {}
+    return [answers[known[question]] for question, answers in MEANINGS.items() if known.get(question) in answers]
 
 
 def probe(parts: Parts, connection: Connection) -> dict[str, Any]:
