@@ -54,7 +54,7 @@ def test_whom_a_run_sees_first_is_added_once_and_whoever_is_there_already_is_tol
     with parts.database.write() as tx:
         participants.add_stubs(tx, bayside, ["1"])
         new = [known("1", "a@example.com"), known("2", "b@example.com")]
-        assert participants.add_known(tx, bayside, new, nobody_sought, 7, "first seen") == {"2"}
+        assert participants.add_known(tx, bayside, new, nobody_sought, seen_run=7, cause="first seen").keys() == {"2"}
         assert participants.by_ids(tx, bayside, ["2"])["2"].seen_run == 7
 
 
@@ -65,8 +65,8 @@ def test_an_address_belongs_to_whom_cm_holds_there_before_whom_ehq_gives_it(part
             bayside,
             [known("1", "a@example.com"), known("2", "b@example.com"), known("3", "c@example.com")],
             nobody_sought,
-            1,
-            "",
+            seen_run=1,
+            cause="",
         )
         people = participants.by_ids(tx, bayside, ["1", "2", "3"])
         participants.holds(tx, [(people["1"], Held("b@example.com", "Active"))])
@@ -84,7 +84,7 @@ def test_who_went_back_to_what_was_held_while_a_write_was_under_way_is_looked_at
     parts: Parts, bayside: str
 ) -> None:
     with parts.database.write() as tx:
-        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, 1, "")
+        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, seen_run=1, cause="")
     before = read(parts, "1")
     with parts.database.write() as tx:
         participants.save_known(tx, [(before.id, known("1", "a@example.com"))], nobody_sought)
@@ -95,7 +95,7 @@ def test_who_went_back_to_what_was_held_while_a_write_was_under_way_is_looked_at
 
 def test_who_is_to_leave_by_now_still_leaves_after_a_write_that_was_under_way(parts: Parts, bayside: str) -> None:
     with parts.database.write() as tx:
-        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, 1, "")
+        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, seen_run=1, cause="")
         participants.wait(tx, [participants.by_ids(tx, bayside, ["1"])["1"].id], participants.LIVE)
     flying = read(parts, "1")
     with parts.database.write() as tx:
@@ -111,7 +111,7 @@ def test_what_stands_at_their_new_address_is_no_word_about_somebody_whose_state_
     parts: Parts, bayside: str, state: str
 ) -> None:
     with parts.database.write() as tx:
-        participants.add_known(tx, bayside, [known("1", "new@example.com")], nobody_sought, 1, "")
+        participants.add_known(tx, bayside, [known("1", "new@example.com")], nobody_sought, seen_run=1, cause="")
         participants.holds(tx, [(participants.by_ids(tx, bayside, ["1"])["1"], Held("old@example.com", state))])
         assert holdings.by_address(tx, bayside, ["new@example.com"]) == {}
 
@@ -119,7 +119,7 @@ def test_what_stands_at_their_new_address_is_no_word_about_somebody_whose_state_
 def test_of_two_who_were_at_one_address_the_one_who_is_there_is_found(parts: Parts, bayside: str) -> None:
     with parts.database.write() as tx:
         both = [known("1", "a@example.com"), known("2", "a@example.com")]
-        participants.add_known(tx, bayside, both, nobody_sought, 1, "")
+        participants.add_known(tx, bayside, both, nobody_sought, seen_run=1, cause="")
         people = participants.by_ids(tx, bayside, ["1", "2"])
         there, gone = sorted(people.values(), key=lambda one: one.id)
         participants.holds(tx, [(there, Held("a@example.com", "Active")), (gone, Held("a@example.com", "Deleted"))])
@@ -128,7 +128,7 @@ def test_of_two_who_were_at_one_address_the_one_who_is_there_is_found(parts: Par
 
 def test_who_was_written_while_the_list_was_read_is_not_taken_for_vanished(parts: Parts, bayside: str) -> None:
     with parts.database.write() as tx:
-        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, 1, "")
+        participants.add_known(tx, bayside, [known("1", "a@example.com")], nobody_sought, seen_run=1, cause="")
         participants.holds(tx, [(participants.by_ids(tx, bayside, ["1"])["1"], Held("a@example.com", "Active"))])
         assert census.cm_unseen(tx, bayside, 1, time.time() - 60, 0, 10) == []
         assert len(census.cm_unseen(tx, bayside, 1, time.time() + 60, 0, 10)) == 1
