@@ -243,6 +243,12 @@ def refused(tx: Tx, person: Person, code: str, fingerprint: str) -> None:
     _if_unchanged(tx, [person], waiting_since=None, cause=None, cause_run=None)
 
 
+def not_refused(tx: Tx, connection_id: str, code: str) -> None:
+    """Whom CM refused with this code is taken as if it had not."""
+    mine = (_c.connection_id == connection_id) & (_c.refused_code == code)
+    tx.execute(sa.update(table).where(mine).values(refused_code=None, refused_for=None, refused_at=None))
+
+
 def hold_back(tx: Tx, person: Person, delay: float) -> None:
     """CM took this one too many times too quickly: only they wait longer."""
     change(tx, [person.id], held_until=time.time() + delay, held_times=person.held_times + 1)

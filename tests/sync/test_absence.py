@@ -22,12 +22,17 @@ def vanish(live: Live, *numbers: int) -> list[str]:
     return [email for _, email in people]
 
 
-def begin_to_read(live: Live) -> int:
-    """A run that is about to ask for its first page of people."""
+def run_in(live: Live, phase: str) -> int:
+    """A run that came as far as this phase."""
     run, _ = work.start_run(live.relay.parts, live.connection.id, trigger="person")
-    while found(live, run.id).phase != "ehq":
+    while found(live, run.id).phase != phase:
         work.step(live.relay.parts, run.id)
     return run.id
+
+
+def begin_to_read(live: Live) -> int:
+    """A run that is about to ask for its first page of people."""
+    return run_in(live, "ehq")
 
 
 def go_on(live: Live, run_id: int) -> None:

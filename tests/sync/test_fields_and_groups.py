@@ -8,6 +8,7 @@ import pytest
 
 from relay.sync.structure import groups
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
+from tests.sync.test_absence import go_on, run_in
 
 POSTCODE = "What is your postcode?"
 
@@ -32,6 +33,18 @@ def test_a_field_deleted_by_hand_is_made_again_and_filled(live: Live) -> None:
     assert live.run().state == "completed"
     assert live.subscriber(email)["fields"][POSTCODE] == "3777"
     assert live.subscriber(other)["fields"][POSTCODE]
+
+
+def test_a_field_deleted_before_what_was_written_is_read_back_is_filled_by_the_next_run(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("answer", id=one, question=12, value="3777", silent=True)
+    run = run_in(live, "verify")
+    live.cm.act("delete_field", field=POSTCODE)
+    go_on(live, run)
+    assert live.relay.status(live.connection)["refused"].keys() == {"not-kept"}
+    assert live.run().state == "completed"
+    assert live.subscriber(email)["fields"][POSTCODE] == "3777"
+    assert live.relay.status(live.connection)["refused"] == {}
 
 
 def test_a_field_made_anew_with_another_type_gets_a_second_name(live: Live) -> None:

@@ -6,23 +6,14 @@ from relay import clock
 from relay.store import runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
-from relay.sync import work
 from relay.sync.connections import connect, credentials
 from relay.sync.runs import progress
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
-from tests.sync.test_absence import begin_to_read, found
+from tests.sync.test_absence import begin_to_read, found, run_in
 
 
 def resume(live: Live) -> None:
     credentials.resume(live.relay.parts, live.relay.parts.connection(live.connection.id))
-
-
-def run_in(live: Live, phase: str) -> int:
-    """A run that came as far as this phase."""
-    run, _ = work.start_run(live.relay.parts, live.connection.id, trigger="person")
-    while found(live, run.id).phase != phase:
-        work.step(live.relay.parts, run.id)
-    return run.id
 
 
 def worked(live: Live, run_id: int) -> Run:

@@ -11,7 +11,7 @@ from relay.campaign_monitor.shapes import Field as CmField
 from relay.domain.mapping import BASE_FIELDS, Wanted
 from relay.domain.names import free_name
 from relay.errors import Refused, RetryLater
-from relay.store import connections, structure
+from relay.store import connections, participants, structure
 from relay.store.database import Tx
 from relay.store.leases import Lease
 from relay.store.structure import FORMER, Field
@@ -191,6 +191,8 @@ def refresh(parts: Parts, cm: CampaignMonitor, picture: Picture) -> Picture:
                 continue
             if field.key and (now is None or now.type != field.type):
                 structure.change_field(tx, field.id, name=None, key=None, options=[])
+                # Whatever was not kept may have been lost with the field: it is written again.
+                participants.not_refused(tx, field.connection_id, "not-kept")
             elif now and (now.name != field.name or now.options != field.options):
                 structure.change_field(tx, field.id, name=now.name, options=list(now.options))
     return picture.reload(parts.database)
