@@ -34,7 +34,7 @@ def left_at(live: Live, email: str) -> float:
 def slow(live: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
     """Imports of five people that take a while each."""
     monkeypatch.setattr(write, "AT_ONCE", 5)
-    live.cm.faults(only_paths="import", latency_ms=300)
+    live.cm.faults(only_paths="import", latency_ms=600)
     return live
 
 

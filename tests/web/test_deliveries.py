@@ -24,7 +24,7 @@ def arrived(live_sender: Sender, relay: Relay) -> Sender:
     for number in ("901", "902"):
         assert live_sender.send(registered(number)).status_code == 202
     assert live_sender.send({**registered("903"), "type": "welcome.party"}).status_code == 202
-    relay.work()
+    relay.settle(live_sender.connection)
     return live_sender
 
 
