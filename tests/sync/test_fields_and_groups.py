@@ -107,6 +107,18 @@ def test_a_renamed_group_keeps_its_segment(live: Live) -> None:
     assert "Pet owners" not in live.cm.segments()
 
 
+def test_a_run_knows_better_who_is_in_a_group_than_a_webhook_before_it_however_lately_the_group_changed(
+    live: Live,
+) -> None:
+    one, email = live.ehq.someone()
+    live.happens("group_add", group=30, id=one)
+    live.happens("group_rename", group=30, name="Young people")
+    live.happens("group_remove", group=30, id=one)
+    live.ehq.act("group_add", group=30, id=one, silent=True)
+    live.run()
+    assert "Youth advisory panel [30]" in live.subscriber(email)["fields"]["Groups"]
+
+
 @pytest.mark.parametrize("versions", [True, False], ids=["with updated-at", "without"])
 @pytest.mark.parametrize("silent", [True, False], ids=["found by a run", "told"])
 def test_a_group_renamed_again_is_followed_although_ehqs_clock_is_behind(

@@ -165,9 +165,11 @@ def hear_one(item: Taken, known: dict[str, Known], picture: Picture) -> None:
         left_out = picture.left_out | {q.id for q in event.patch.questions if picture.leaves_out(q)}
         known[event.patch.ehq_id] = hear(known[event.patch.ehq_id], event.patch, item.said, left_out)
     elif event.group and event.type in ("group.member_added", "group.member_removed"):
+        # Its `updated-at` is the group's: pages have the person's, with which it cannot be compared.
+        said = Heard(item.said.received, item.said.version)
         for member in event.group.members or ():
             joined = event.type == "group.member_added"
-            known[member] = hear_membership(known[member], event.group.id, joined, item.said)
+            known[member] = hear_membership(known[member], event.group.id, joined, said)
 
 
 def compare(
