@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 SKEW_S = 15 * 60.0
-"""How far EHQ's clock may be off before a webhook without a comparable version counts as older than a page."""
+"""How far EHQ's clock may be off: before a webhook without a comparable version counts as older than a page, and before
+a time in the future is no time at all. Believed, it would outrank every later word, opt-outs too, until it has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,13 @@ class Heard:
     received: float
     at: float | None = None
     updated: float | None = None
+
+    def __post_init__(self) -> None:
+        latest = self.received + SKEW_S
+        if self.at is not None and self.at > latest:
+            object.__setattr__(self, "at", None)
+        if self.updated is not None and self.updated > latest:
+            object.__setattr__(self, "updated", None)
 
     @property
     def version(self) -> float:
@@ -38,6 +46,10 @@ class Page:
 
     asked: float
     updated: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.updated is not None and self.updated > self.asked + SKEW_S:
+            object.__setattr__(self, "updated", None)
 
 
 def order(new: Heard, stored: Heard) -> int:

@@ -25,6 +25,13 @@ def test_without_any_ehq_time_the_time_of_receipt_counts() -> None:
     assert Heard(received=NOON).version == NOON
 
 
+def test_a_time_of_the_future_is_none() -> None:
+    said = Heard(received=NOON, at=NOON + 400 * 86400, updated=NOON + 16 * MINUTE)
+    assert said == Heard(received=NOON)
+    assert Page(NOON, NOON + 400 * 86400) == Page(NOON)
+    assert Heard(NOON, at=NOON + 14 * MINUTE).version == NOON + 14 * MINUTE, "EHQ's clock may be ahead of ours"
+
+
 def test_the_later_version_is_the_later_webhook_whenever_it_arrived() -> None:
     block = Heard(received=NOON, at=NOON - 5)
     late_update = Heard(received=NOON + 5, at=NOON - 10)

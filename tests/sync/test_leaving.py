@@ -162,3 +162,14 @@ def hold(live: Live, word: str, seconds: float) -> None:
     problem = {"message": word, "remedy": "", "code": "500", "since": time.time()}
     with live.relay.parts.database.write() as tx:
         connections.change(tx, live.connection.id, held_until=time.time() + seconds, held_times=3, problem=problem)
+
+
+@pytest.mark.parametrize("by", ["webhook", "run"])
+def test_a_date_from_the_future_holds_up_no_opt_out(live: Live, by: str) -> None:
+    one, email = live.ehq.someone()
+    attributes = {**live.ehq.person(one), "updated-at": "2031-01-01T00:00:00Z"}
+    live.happens("event", type="participant.updated", data={"type": "users", "id": one, "attributes": attributes})
+    live.happens("unsubscribe", id=one, silent=by == "run")
+    if by == "run":
+        live.run()
+    assert live.state(email) == "Deleted"
