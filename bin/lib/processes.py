@@ -11,13 +11,18 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from honcho.colour import get_colours
 from honcho.printer import Message, Printer
+
+SHORT_S = 5.0
+"""Who lives for less ends again: something is wrong that starting it again does not mend."""
 
 
 class Stopped(BaseException):
@@ -53,6 +58,7 @@ class Processes:
         self._all: list[One] = []
         self._ended: queue.Queue[Ended] = queue.Queue()
         self._hurry = threading.Event()
+        self._starting, self._stopping = threading.Lock(), False
 
     def start(
         self,
@@ -62,8 +68,19 @@ class Processes:
         patience: float = 10,
         terminal: bool = False,
         watched: bool = True,
+        again: bool = False,
     ) -> "One":
-        """`patience`: seconds from SIGTERM to SIGKILL. `terminal`: it writes there itself. `watched`: see `ended`."""
+        """`patience`: seconds from SIGTERM to SIGKILL. `terminal`: it writes there itself. `watched`: see `ended`.
+        `again`: should it end by itself, it is started again, unless it had just been started."""
+        anew = partial(self._spawn, name, command, env, patience, terminal)
+        one = anew()
+        if watched:
+            threading.Thread(target=self._watch, args=(one, anew if again else None), daemon=True).start()
+        return one
+
+    def _spawn(
+        self, name: str, command: Sequence[str], env: Mapping[str, str] | None, patience: float, terminal: bool
+    ) -> "One":
         process = subprocess.Popen(
             command,
             env=env,
@@ -78,8 +95,6 @@ class Processes:
         if process.stdout:
             one.printing = threading.Thread(target=self._print, args=(one, next(self._colours)), daemon=True)
             one.printing.start()
-        if watched:
-            threading.Thread(target=self._watch, args=(one,), daemon=True).start()
         return one
 
     def run(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> int:
@@ -101,6 +116,8 @@ class Processes:
         """The last one started goes first. A second Ctrl-C meanwhile kills what is left."""
         for number in STOPPING:
             signal.signal(number, lambda *_: self._hurry.set())
+        with self._starting:
+            self._stopping = True
         for one in reversed(self._all):
             self._stop(one)
 
@@ -123,14 +140,26 @@ class Processes:
     def _print(self, one: One, colour: str) -> None:
         assert one.process.stdout
         for line in one.process.stdout:
-            try:
-                with self._printing:
-                    self._printer.write(Message("line", line, datetime.now(), one.name, colour))  # noqa: DTZ005
-            except (OSError, ValueError):
-                pass  # nobody reads what we print any more; the process must not wait for that
+            self._line(one, line, colour)
 
-    def _watch(self, one: One) -> None:
-        self._ended.put(Ended(one.name, one.process.wait()))
+    def _line(self, one: One, line: bytes, colour: str = "0") -> None:
+        try:
+            with self._printing:
+                self._printer.write(Message("line", line, datetime.now(), one.name, colour))  # noqa: DTZ005
+        except (OSError, ValueError):
+            pass  # nobody reads what we print any more; the process must not wait for that
+
+    def _watch(self, one: One, anew: Callable[[], One] | None) -> None:
+        """In one thread for all lives of a process: Linux tells it to stop when the thread that started it is gone."""
+        while True:
+            began = time.monotonic()
+            ended = Ended(one.name, one.process.wait())
+            with self._starting:
+                if not anew or self._stopping or time.monotonic() < began + SHORT_S:
+                    break
+                self._line(one, f"{ended}; it is started again.\n".encode())
+                one = anew()
+        self._ended.put(ended)
 
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -131,7 +131,7 @@ class Start:
         if status := self.processes.run("release", shell(commands["release"]), env):
             raise RuntimeError(f"`{commands['release']}` failed with exit status {status}; its message is above.")
         for name in ORDER:
-            self.processes.start(name, shell(commands[name]), env, PATIENCE[name])
+            self.processes.start(name, shell(commands[name]), env, PATIENCE[name], again=True)
 
     def simulators(self) -> dict[str, str]:
         """Their addresses."""
