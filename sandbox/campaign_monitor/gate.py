@@ -67,8 +67,8 @@ def strike() -> Response | None:
 
 
 def remember(here: Account, writes: list[dict[str, Any]]) -> dict[str, Any]:
-    """{"method", "call", "email": asked for, "body", "before": {address: [state, suppressed]}, "status"}: what a test
-    needs to judge the write by itself. "status" comes when it was obeyed."""
+    """{"method", "call", "email": asked for, "body", "before": {address: [state, suppressed]}, "status", "refused":
+    addresses}: what a test needs to judge the write by itself. The last two come when it was answered."""
     sent = orjson.loads(request.get_data() or b"{}")
     email = request.args.get("email", "")
     entries = sent.get("Subscribers") or [sent]
@@ -114,7 +114,10 @@ def finish(response: Response) -> Response:
     if not g.get("counted"):
         return response
     if "written" in g:
+        told = orjson.loads(response.data) if response.status_code == 400 else {}
+        failures = (told.get("ResultData") or {}).get("FailureDetails") or ()
         g.written["status"] = response.status_code
+        g.written["refused"] = {str(one["EmailAddress"]).lower() for one in failures}
     faults = account().faults
     if not g.get("spared"):
         time.sleep(float(faults.take("timeout_s", 0)))

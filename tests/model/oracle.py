@@ -59,7 +59,8 @@ class Oracle:
         self.tried[f"{write['method']} {call.rpartition('/')[2]}"] += 1
         if call.endswith("/import"):
             for entry in body["Subscribers"]:
-                self._put(entry, before, body.get("Resubscribe"), len(body["Subscribers"]))
+                taken = entry["EmailAddress"].lower() not in write["refused"]
+                self._put(entry, before, body.get("Resubscribe"), len(body["Subscribers"]), taken)
         elif write["method"] == "PUT":
             self._move(write["email"].lower(), body, before)
         elif write["method"] == "DELETE" or call.endswith("/unsubscribe"):
@@ -78,7 +79,9 @@ class Oracle:
         else:
             self._wrongs(f"made a call that no rule asks for: {write['method']} {call}", "")
 
-    def _put(self, entry: Mapping[str, Any], before: Mapping[str, Any], resubscribe: bool, together: int) -> None:
+    def _put(
+        self, entry: Mapping[str, Any], before: Mapping[str, Any], resubscribe: bool, together: int, taken: bool
+    ) -> None:
         address = entry["EmailAddress"].lower()
         state, suppressed = before[address]
         if resubscribe:
@@ -89,7 +92,7 @@ class Oracle:
             elif state == "Deleted" and address not in self.removed:
                 self._wrongs("brought back somebody whom it had not removed", address)
         comes_in = state == "Active" or (state is None and not suppressed) or (resubscribe and not suppressed)
-        if comes_in:
+        if comes_in and taken:
             self._holds(address, entry)
 
     def _move(self, old: str, body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
