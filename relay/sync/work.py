@@ -125,7 +125,8 @@ def _problem(error: RelayError) -> dict[str, Any]:
 
 def _hold_run(parts: Parts, run: Run, error: RetryLater) -> None:
     now = time.time()
-    before = run.problem or {}
+    with parts.database.read() as tx:
+        before = (runs.find(tx, run.id) or run).problem or {}  # none when this step came on before it failed
     since, times = before.get("since", now), before.get("times", 0)
     bugs = before.get("bugs", 0) + (error.code == BUG)
     if now - since > GIVE_UP_S or bugs >= BUG_TRIES:

@@ -12,6 +12,7 @@ from relay.store.runs import Run
 from relay.sync.connections import connect
 from relay.sync.runs.start import start_run
 from tests.conftest import Live, Relay
+from tests.sync.test_absence import found, run_in
 
 
 def steps(relay: Relay, run: Run) -> Run:
@@ -70,6 +71,34 @@ def test_a_run_waits_for_as_long_as_ehq_asks_for(live: Live) -> None:
     live.ehq.faults(status=429, retry_after_s=300)
     run, _ = start_run(live.relay.parts, live.connection.id, trigger="person")
     assert 295 < pause(steps(live.relay, run)) < 305
+
+
+def test_a_run_goes_on_after_every_page_that_it_could_read(live: Live) -> None:
+    live.ehq.act("register", count=40, silent=True)
+    live.ehq.faults(status_429_every=3, page_cap=4)
+    live.ehq.forget_calls()
+    run, _ = start_run(live.relay.parts, live.connection.id, trigger="person")
+    times = []
+    while (run := steps(live.relay, run)).state == "running":
+        assert run.problem is not None
+        times.append(run.problem["times"])
+        assert len(times) < 60
+    assert run.state == "completed"
+    assert len(times) > 3, "it was held"
+    assert max(times) == 1, "each page forgets the pauses before it"
+    live.agrees()
+
+
+def test_a_run_reads_no_page_of_a_list_twice_when_the_next_one_fails(live: Live) -> None:
+    run = run_in(live, "campaign_monitor")
+    live.cm.faults(only_paths="bounced", status=503)
+    held = steps(live.relay, found(live, run))
+    assert held.problem is not None
+    assert held.cursor["at"][0] > 0
+    live.cm.faults(status=None)
+    live.cm.forget_calls()
+    assert steps(live.relay, held).state == "completed"
+    assert not [call for call in live.cm.calls()["calls"] if call.endswith("/active")]
 
 
 STATES_NOBODY_EXPECTS: list[dict[str, Any]] = [{"page": "not a cursor"}, {"page": {"unknown": 1}}]

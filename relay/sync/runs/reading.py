@@ -62,6 +62,11 @@ class Reading:
         in that one, from its beginning. :raise Lost: when another worker took the step meanwhile, and did it."""
         self.run = runs.step(tx, self.run, phase or self.run.phase, {} if phase else self.cursor, self.counts)
 
+    def page_kept(self) -> None:
+        """What was read so far need not be read again when a later page fails; and that it came so far is progress."""
+        with self.parts.database.write() as tx:
+            self.note(tx)
+
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
 
@@ -201,6 +206,7 @@ class Reading:
                         self._vanished(cause)
                     return True
                 self.cursor["at"] = list(next_at)
+                self.page_kept()
                 if not self.more_time():
                     return False
         return True

@@ -108,6 +108,7 @@ class Step(Comparing):
                 if page.cursor is None:
                     return self._ehq_complete()
                 self.cursor["page"] = page.cursor.to_dict()
+                self.page_kept()
                 if not self.more_time():
                     break
         return None
