@@ -115,9 +115,14 @@ WORDS: dict[str, Code] = {
 """Failures that carry no code of Campaign Monitor's: the network's, ours, and OAuth's (RFC 6749 §4.1.2.1, §5.2)."""
 
 
+def passes(status: int) -> bool:
+    """Whether an HTTP `status` says by itself that the same call may succeed later."""
+    return status >= 500 or status in (408, 425, 429)
+
+
 def by_status(status: int) -> Code:
     """The meaning of an HTTP `status` alone, for an answer without a readable body: a proxy's page, or nothing."""
-    if status >= 500 or status in (408, 425, 429):
+    if passes(status):
         return Code("later", f"Campaign Monitor, or something on the way to it, answered HTTP {status}.", WAIT)
     if status in (401, 407):
         return Code("person", f"The access was not accepted (HTTP {status}).", RECONNECT)
@@ -127,4 +132,9 @@ def by_status(status: int) -> Code:
     if status == 404 or 300 <= status < 400:
         return Code("person", f"Campaign Monitor is not at the address set for it (HTTP {status}).",
                     "Check CAMPAIGN_MONITOR_API_URL and CAMPAIGN_MONITOR_OAUTH_URL.")  # fmt: skip
-    return Code("refused", f"The call was refused (HTTP {status}).", REPORT)
+    if status == 413:
+        return Code("refused", "Something on the way to Campaign Monitor lets nothing so large pass (HTTP 413).",
+                    "Ask whoever looks after the network.")  # fmt: skip
+    # Campaign Monitor says why it refuses: this was another, whose word is for good about nobody.
+    return Code("later", f"Something on the way to Campaign Monitor refused the call (HTTP {status}).",
+                "The relay tries again by itself. If this goes on, ask whoever looks after the network.")  # fmt: skip

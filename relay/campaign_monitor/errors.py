@@ -8,16 +8,22 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from relay.campaign_monitor.codes import CODES, WORDS, Code, by_status
+from relay.campaign_monitor.codes import CODES, WORDS, Code, by_status, passes
 from relay.campaign_monitor.wire import decode, harmless
 from relay.errors import NeedsPerson, Refused, RelayError, RetryLater
 
 __all__ = ["CODES", "DATA_AT_FAULT", "Code", "ExpiredToken", "Throttled", "code_of", "error", "explain", "failure"]
 
-DATA_AT_FAULT = frozenset({"400", "http-400", "http-413", "http-422"})
+DATA_AT_FAULT = frozenset({"400", "http-413"})
 """Codes of a Refused whole import caused by what was in it: halve it to find whose."""
 
-TROUBLE = frozenset({"500", "http-500"})
+ABOUT_PERSON = DATA_AT_FAULT | {"1", "204", "205", "206", "207", "208", "211", "220", "221"}
+"""Codes of a Refused call about one person that say something of that person (CM contract §3), and not of the call."""
+
+LOOK_AGAIN = frozenset({"201", "203"})
+"""Codes of a Refused call about one person: what was just read there is so no more."""
+
+TROUBLE = frozenset({"500", "http-500", "http-400", "http-422"})
 """Codes of an import that may pass, or may come again for as long as one person's data is in it."""
 
 LONGEST_WAIT = 3600.0
@@ -50,7 +56,7 @@ def failure(status: int, body: bytes | None, headers: Mapping[str, str]) -> Rela
             about_person = "subscriber" in str(answer.get("Message")).casefold()
             return error("429", wait=wait, about_person=about_person)
         return error(str(number), wait=wait, detail=_clauses(answer))
-    if by_status(status).kind in ("later", "person") and status != 404:
+    if passes(status) or (by_status(status).kind == "person" and status != 404):
         return error(f"http-{status}", wait=wait)
     return error(str(number), detail=harmless(answer.get("Message")))
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from relay.campaign_monitor.codes import WORDS, by_status
+from relay.campaign_monitor.codes import WORDS, passes
 from relay.campaign_monitor.errors import error, failure
 from relay.campaign_monitor.session import send
 from relay.campaign_monitor.wire import decode
@@ -150,8 +150,7 @@ def _tokens(session: requests.Session, oauth_url: str, form: dict[str, str], kep
         answer = None
     if isinstance(answer, dict) and "error" in answer:
         word = str(answer["error"])
-        later = by_status(response.status_code).kind == "later"
-        raise error(word if word in WORDS else "server_error" if later else "oauth")
+        raise error(word if word in WORDS else "server_error" if passes(response.status_code) else "oauth")
     if not 200 <= response.status_code < 300:
         failed = failure(response.status_code, response.content, response.headers)
         raise error("oauth") if isinstance(failed, Refused) else failed

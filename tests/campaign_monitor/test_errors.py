@@ -84,7 +84,8 @@ def test_a_wait_asked_for_is_passed_on_in_seconds(headers: dict[str, str], secon
     ("status", "kind"),
     [
         (502, RetryLater), (504, RetryLater), (408, RetryLater), (429, Throttled), (401, NeedsPerson),
-        (403, NeedsPerson), (404, NeedsPerson), (302, NeedsPerson), (400, Refused), (422, Refused),
+        (403, NeedsPerson), (404, NeedsPerson), (302, NeedsPerson), (400, RetryLater), (422, RetryLater),
+        (413, Refused),
     ],
 )  # fmt: skip
 def test_without_a_readable_code_the_status_decides(body: bytes | None, status: int, kind: type[RelayError]) -> None:

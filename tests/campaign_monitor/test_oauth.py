@@ -75,7 +75,7 @@ def test_an_error_is_one_whatever_its_status(net: responses.RequestsMock, status
         ({"json": {"error": "server_error"}, "status": 200}, RetryLater),
         ({"json": {"error": "odd"}, "status": 503}, RetryLater),
         ({"json": {"error": "invalid_client"}, "status": 400}, NeedsPerson),
-        ({"body": "<html>", "status": 400}, NeedsPerson),
+        ({"body": "<html>", "status": 400}, RetryLater),
         ({"body": "<html>", "status": 404}, NeedsPerson),
     ],
 )

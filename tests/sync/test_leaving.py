@@ -10,7 +10,7 @@ import pytest
 
 from relay.store import connections, participants
 from relay.sync import work
-from relay.sync.connections import connect
+from relay.sync.connections import connect, credentials
 from relay.sync.intake import apply
 from relay.sync.upsert import write
 from tests.conftest import Live
@@ -141,6 +141,24 @@ def test_whoever_was_written_too_often_leaves_all_the_same(live: Live) -> None:
     assert live.state(email) == "Deleted"
 
 
+@pytest.mark.parametrize("code", [901, 50, 304, 172, 250, 400, 1, 253])
+def test_a_leaver_whom_campaign_monitor_refuses_for_a_while_waits_and_leaves(live: Live, code: int) -> None:
+    one, email = live.ehq.someone()
+    live.cm.faults(code=code)
+    live.ehq.act("unsubscribe", id=one)
+    live.ehq.delivered()
+    look(live)
+    now = live.relay.status(live.connection)
+    assert (now["waiting"], now["refused"]) == (1, {})
+    assert "correct their e-mail address" not in live.relay.person(live.connection, one)["summary"]
+    live.cm.faults(code=None)
+    credentials.resume(live.relay.parts, live.relay.parts.connection(live.connection.id))
+    pause_is_over(live, one)
+    look(live)
+    assert live.state(email) == "Deleted"
+    live.agrees()
+
+
 @pytest.mark.parametrize("act", ["unsubscribe", "block", "delete"])
 def test_a_pause_holds_no_leaver(live: Live, act: str) -> None:
     one, email = live.ehq.someone()
@@ -155,6 +173,12 @@ def look(live: Live) -> None:
     """A worker looks, rung or not: the door rings only after it has answered."""
     live.relay.parts.queue.ring(live.connection.id, always=True)
     live.relay.work()
+
+
+def pause_is_over(live: Live, one: str) -> None:
+    with live.relay.parts.database.write() as tx:
+        (person,) = participants.one(tx, live.connection.id, one)
+        participants.change(tx, [person.id], held_until=None)
 
 
 def hold(live: Live, word: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from relay.store import participants
-from relay.sync.connections import connect
+from relay.sync.connections import connect, credentials
 from tests.conftest import Live
 
 
@@ -70,6 +70,34 @@ def test_a_refused_change_of_address_leaves_the_subscriber_and_says_so(live: Liv
     assert writes(live) == 0
     live.happens("change_email", id=one, new_email="fine@example.com", confirmed=True)
     assert (live.state(old), live.state("fine@example.com")) == (None, "Active")
+
+
+@pytest.mark.parametrize("code", [901, 253])
+def test_a_refusal_that_is_not_about_a_change_of_address_leaves_it_waiting(live: Live, code: int) -> None:
+    one, old = live.ehq.someone()
+    live.cm.faults(code=code)
+    live.ehq.act("change_email", id=one, new_email="new@example.com", confirmed=True)
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    now = live.relay.status(live.connection)
+    assert (now["waiting"], now["refused"]) == (1, {})
+    assert live.relay.parts.connection(live.connection.id).problem["code"] == str(code)
+    live.cm.faults(code=None)
+    credentials.resume(live.relay.parts, live.relay.parts.connection(live.connection.id))
+    live.arrives()
+    assert (live.state(old), live.state("new@example.com")) == (None, "Active")
+    live.agrees()
+
+
+def test_a_refused_look_at_the_old_address_does_not_make_a_second_subscriber(live: Live) -> None:
+    one, old = live.ehq.someone()
+    live.cm.faults(code={"value": 901, "times": 1})
+    live.ehq.act("change_email", id=one, new_email="new@example.com", confirmed=True)
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    assert (live.state(old), live.state("new@example.com")) == ("Active", None)
 
 
 def test_a_partial_import_takes_the_others(live: Live) -> None:

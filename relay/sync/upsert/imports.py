@@ -102,12 +102,8 @@ class Imports(Books):
     def _not_imported(self, pairs: Pairs, error: RelayError) -> None:
         """The whole call failed. :raise RelayError: unless it is for the sake of somebody in it, who is then found."""
         if isinstance(error, Refused):
-            if error.code == "253":  # a field is gone: read them again, and the next look writes
-                with self.parts.database.write() as tx:
-                    fields.forget(tx, self.picture)
-                raise RetryLater("A custom field was deleted in Campaign Monitor; it is made again.", code="253")
             if error.code not in DATA_AT_FAULT:
-                raise _unexpected(error)
+                raise self.unexpected(error)
             if not self._halved(pairs):
                 self.failed(*pairs[0], error.code, error.message)
         elif isinstance(error, Throttled) and error.about_person:
@@ -238,7 +234,10 @@ class Imports(Books):
                 clears.append((key, ""))
         return Entry(wanted.email, wanted.name, tuple(values), tuple(clears), self.rules.consent_to_track)
 
-
-def _unexpected(error: Refused) -> RelayError:
-    """A refusal of the whole call that is not about anybody in it: a person must look, everyone keeps waiting."""
-    return NeedsPerson(error.message, remedy=error.remedy, code=error.code)
+    def unexpected(self, error: Refused) -> RelayError:
+        """A refusal that is not about anybody in the call: everyone keeps waiting, and a person must look."""
+        if error.code == "253":  # a field is gone: read them again, and the next look writes
+            with self.parts.database.write() as tx:
+                fields.forget(tx, self.picture)
+            return RetryLater("A custom field was deleted in Campaign Monitor; it is made again.", code="253")
+        return NeedsPerson(error.message, remedy=error.remedy, code=error.code)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from relay.campaign_monitor.errors import ABOUT_PERSON
 from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held
 from relay.errors import Refused
@@ -74,8 +75,10 @@ class Singles(Imports):
         """None also for an address that CM refuses, which it therefore cannot hold."""
         try:
             return self.cm.subscriber(self.list_id, address)
-        except Refused:
-            return None
+        except Refused as error:
+            if error.code in ABOUT_PERSON:
+                return None
+            raise
 
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""

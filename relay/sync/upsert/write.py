@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from relay.campaign_monitor.errors import Throttled
+from relay.campaign_monitor.errors import ABOUT_PERSON, LOOK_AGAIN, Throttled
+from relay.domain.mapping import Wanted
 from relay.errors import NeedsPerson, Refused, RelayError
 from relay.store import asked, participants, removals, runs
 from relay.store.participants import BULK, LEAVING, LIVE
@@ -73,21 +74,11 @@ class Visit(Singles):
         """Calls about one person each, a few at a time; one that fails is told after the others are done."""
 
         def attempt(person: Person) -> RelayError | None:
-            verdict = verdicts[person.id]
             try:
                 self.lease.check()
-                act(person, verdict)
-            except Throttled as error:
-                if not error.about_person:
-                    return error
-                self.hold_back(person, error.retry_after)
-            except Refused as error:
-                with self.parts.database.write() as tx:
-                    fingerprint = verdict.wanted.fingerprint() if verdict.wanted else ""
-                    participants.refused(tx, person, error.code, fingerprint)
-                    runs.note(tx, self.connection.id, [self.change(person, "refused", {"code": error.code})])
+                act(person, verdicts[person.id])
             except RelayError as error:
-                return error
+                return self._not_alone(person, verdicts[person.id].wanted, error)
             return None
 
         if not people:
@@ -96,6 +87,22 @@ class Visit(Singles):
             failures = [error for error in pool.map(attempt, people) if error]
         for error in sorted(failures, key=lambda error: isinstance(error, NeedsPerson), reverse=True):
             raise error
+
+    def _not_alone(self, person: Person, wanted: Wanted | None, error: RelayError) -> RelayError | None:
+        """A call about one person failed: the error, unless it is about them only."""
+        if isinstance(error, Throttled) and error.about_person:
+            self.hold_back(person, error.retry_after)
+        elif not isinstance(error, Refused):
+            return error
+        elif error.code not in ABOUT_PERSON | LOOK_AGAIN:
+            return self.unexpected(error)
+        elif wanted is None or error.code in LOOK_AGAIN:  # whoever leaves is not asked for other data (design rule 2)
+            self.hold_back(person, None)
+        else:
+            with self.parts.database.write() as tx:
+                participants.refused(tx, person, error.code, wanted.fingerprint())
+                runs.note(tx, self.connection.id, [self.change(person, "refused", {"code": error.code})])
+        return None
 
     def _held_by_another(self, people: Sequence[Person], verdicts: Mapping[int, Verdict]) -> set[int]:
         """Those whose address CM holds, or held, for another of our participants, or whom we removed under an earlier
