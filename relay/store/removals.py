@@ -1,7 +1,9 @@
-"""Addresses from which we removed people of connections that are no more: known again by a keyed hash, per list."""
+"""Addresses from which we removed people who have another by now, or of connections that are no more: known again by a
+keyed hash, per list."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,11 +20,19 @@ def keep(tx: Tx, connection_id: str, list_id: str, mark: Callable[[str], str]) -
     person, last = participants.c, 0
     mine = (person.connection_id == connection_id, person.removed_at.is_not(None), person.cm_state == "Deleted")
     query = sa.select(person.id, person.cm_email, person.removed_at).where(*mine, person.cm_email.is_not(None))
-    new = insert_or(tx, removals)
-    keeping = new.on_conflict_do_update(index_elements=["list_id", "mark"], set_={"at": new.excluded.at})
     while some := tx.execute(query.where(person.id > last).order_by(person.id).limit(AT_ONCE)).all():
-        tx.execute(keeping, [{"list_id": list_id, "mark": mark(r.cm_email), "at": r.removed_at} for r in some])
+        _note(tx, [{"list_id": list_id, "mark": mark(r.cm_email), "at": r.removed_at} for r in some])
         last = some[-1].id
+
+
+def note(tx: Tx, list_id: str, mark: str) -> None:
+    """We remove whoever is at the address of this mark, who is to be at another one."""
+    _note(tx, [{"list_id": list_id, "mark": mark, "at": time.time()}])
+
+
+def _note(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+    new = insert_or(tx, removals)
+    tx.execute(new.on_conflict_do_update(index_elements=["list_id", "mark"], set_={"at": new.excluded.at}), rows)
 
 
 def of(tx: Tx, list_id: str | None, marks: Collection[str]) -> dict[str, float]:

@@ -369,3 +369,15 @@ def test_an_address_that_we_left_behind_in_campaign_monitor_may_be_taken_by_anot
     assert (live.state(address), live.state(old)) == ("Active", "Deleted")
     assert live.subscriber(address)["fields"]["EHQ ID"] == other
     assert live.cm.violations() == []
+
+
+def test_whoever_moved_to_addresses_that_others_had_comes_back_to_the_first(live: Live) -> None:
+    one, first = live.ehq.someone()
+    for email in ("second@example.com", "third@example.com"):
+        live.cm.act("subscribe", email=email, list="Bayside")
+    for email in ("second@example.com", "third@example.com", first):
+        live.happens("change_email", id=one, new_email=email, confirmed=True)
+        assert live.state(email) == "Active"
+    live.run()
+    assert {live.state("second@example.com"), live.state("third@example.com")} == {"Deleted"}
+    live.agrees()

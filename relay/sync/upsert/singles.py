@@ -7,7 +7,7 @@ from relay.campaign_monitor.errors import ABOUT_PERSON
 from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held
 from relay.errors import Refused
-from relay.store import participants
+from relay.store import participants, removals
 from relay.store.person import Person
 from relay.sync.picture import Verdict
 from relay.sync.upsert.books import as_written, known
@@ -111,8 +111,8 @@ class Singles(Imports):
             # The new address has a past of its own: one person, one subscriber. Whoever EHQ gives the old one to some
             # day finds that it was us who removed it.
             with self.parts.database.write() as tx:
-                mark = self.parts.vault.mark(old)
-                participants.change(tx, [person.id], removed_at=time.time(), erased_mark=mark)
+                participants.change(tx, [person.id], removed_at=time.time())
+                removals.note(tx, self.list_id, self.parts.vault.mark(old))
             self.lease.check()
             self.cm.delete(self.list_id, old)
         self.take(person, verdict)
