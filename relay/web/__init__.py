@@ -6,6 +6,7 @@ from flask import Flask, Request, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_bootstrap import Bootstrap5
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter
 
 from relay.sync.intake.receive import Receiver
 from relay.sync.parts import Parts
@@ -72,6 +73,12 @@ class Pages(Flask):
         self.logger.error("Exception in %s [%s]", *asked, exc_info=exc_info)
 
 
+class Number(IntegerConverter):
+    """`<int:…>` in an address: what databases keep in 64 bits. At any longer one there is nothing."""
+
+    regex = r"\d{1,18}"
+
+
 class Sessions(SecureCookieSessionInterface):
     """A webhook has no session, and opening one costs more than verifying the delivery."""
 
@@ -94,6 +101,7 @@ def create_app(parts: Parts | None = None) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
     )
     app.session_interface = Sessions()
+    app.url_map.converters["int"] = Number
     app.extensions["relay"] = parts
     app.extensions["receiver"] = Receiver(parts)
     Bootstrap5(app)

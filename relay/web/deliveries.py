@@ -203,7 +203,7 @@ def _number(text: str) -> bool:
 
 def _load(connection: Connection, number: int) -> Delivery:
     with parts().database.read() as tx:
-        delivery = chosen.one(tx, connection.id, number) if number < 2**63 else None
+        delivery = chosen.one(tx, connection.id, number)
     if delivery is None:
         abort(404, "There is no such delivery in this connection. Deliveries are kept for 30 days.")
     return delivery

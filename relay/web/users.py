@@ -101,7 +101,7 @@ def _show_link(user: User) -> Response:
 
 def _user(number: int) -> User:
     with parts().database.read() as tx:
-        found = users.find(tx, number) if number < 2**63 else None
+        found = users.find(tx, number)
     if found is None:
         abort(404, "There is no such user.")
     return found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from werkzeug.routing import IntegerConverter
 
 from relay.store import users
 from relay.store.connections import Connection
@@ -29,7 +30,7 @@ FOR_EVERYBODY = {
 }
 
 
-def pages(visitor: Visitor, method: str, connection: str = "x") -> list[tuple[str, str]]:
+def pages(visitor: Visitor, method: str, connection: str = "x", number: int = 1) -> list[tuple[str, str]]:
     """(endpoint, an address of it) of everything that is neither for machines nor a file."""
     machines = {module.blueprint.name for module in MACHINES}
     adapter = visitor.app.url_map.bind("relay.example.org")
@@ -37,7 +38,8 @@ def pages(visitor: Visitor, method: str, connection: str = "x") -> list[tuple[st
     for rule in visitor.app.url_map.iter_rules():
         name, _, view = rule.endpoint.rpartition(".")
         if name not in machines and view != "static" and method in (rule.methods or ()):
-            values = {key: 1 if "Integer" in repr(rule._converters[key]) else "x" for key in rule.arguments}
+            numbers = {key for key, how in rule._converters.items() if isinstance(how, IntegerConverter)}
+            values = {key: number if key in numbers else "x" for key in rule.arguments}
             values |= {"connection": connection} if "connection" in values else {}
             found.append((rule.endpoint, adapter.build(rule.endpoint, values, method=method)))
     assert found
@@ -96,6 +98,18 @@ def test_a_connection_that_does_not_exist_is_a_page_that_says_so(visit: Visit) -
             answer = visit("admin").get(address)
             assert (endpoint, answer.status_code) == (endpoint, 404)
             assert "no such connection" in answer.text
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_number_larger_than_any_we_give_is_a_page_that_says_so(
+    visit: Visit, connection: Connection, method: str
+) -> None:
+    admin = visit("admin")
+    for endpoint, path in pages(admin, method, connection.id, 2**64 - 1):
+        if str(2**64 - 1) in path:
+            answer = admin.get(path) if method == "GET" else admin.post(path)
+            assert (endpoint, answer.status_code) == (endpoint, 404)
+            assert "There is nothing here" in answer.text
 
 
 def test_after_logging_in_one_is_where_one_wanted_to_be_and_never_elsewhere(visit: Visit) -> None:
