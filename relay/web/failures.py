@@ -8,7 +8,8 @@ import structlog
 from flask import Flask, current_app, make_response, render_template, request
 from flask_limiter import RateLimitExceeded
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from relay.errors import Incomplete, Invalid, NeedsPerson, Refused, RelayError, RetryLater
 from relay.store.database import Unavailable
@@ -39,6 +40,11 @@ def prepare(app: Flask, pages: Iterable[str]) -> None:
         if request.path.startswith("/webhooks"):
             return at_the_door(error)
         return _http_page(error)
+
+    @app.errorhandler(ParseException)
+    def unreadable(_: ParseException) -> Any:
+        """gunicorn reads a body in chunks only when it is asked for."""
+        return http_error(BadRequest("What was sent is not in the chunks that it announces, so nothing was read."))
 
     for name in pages:
         app.error_handler_spec[name][None][RelayError] = _relay_page

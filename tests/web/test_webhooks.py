@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 import pytest
 from flask.testing import FlaskClient
+from gunicorn.http.body import Body, ChunkedReader
+from gunicorn.http.unreader import IterUnreader
 from werkzeug.test import TestResponse
 
 from relay.queue import Queue
@@ -235,6 +237,29 @@ def test_of_an_endless_body_no_more_is_read_than_may_be_sent(sender: Sender) -> 
             return b" " * size
 
     assert "256 KiB" in problem(chunked(sender, Endless(), {}), 413)
+
+
+@pytest.mark.parametrize("body", [b"ZZZ\r\n", b"3\r\nabcde", b"3;\x00\r\nabc\r\n0\r\n\r\n"])
+def test_chunks_that_are_none_are_answered_400(sender: Sender, caplog: pytest.LogCaptureFixture, body: bytes) -> None:
+    assert "chunks" in problem(chunked(sender, misread(body), {}), 400)
+    assert "Traceback" not in caplog.text
+
+
+def test_a_page_sent_in_chunks_that_are_none_says_so(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    more = {"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": ""}
+    answer = client.post(
+        "/login",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        environ_overrides={"wsgi.input": misread(b"ZZZ\r\n"), **more},
+    )
+    assert answer.status_code == 400
+    assert "We could not read that" in answer.text
+    assert "Traceback" not in caplog.text
+
+
+def misread(body: bytes) -> Body:
+    """As gunicorn gives it to the application."""
+    return Body(ChunkedReader(None, IterUnreader([body])))
 
 
 def chunked(sender: Sender, stream: Any, headers: dict[str, str]) -> TestResponse:
