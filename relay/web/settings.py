@@ -98,10 +98,13 @@ def rename(connection: Connection) -> Answer:
 @blueprint.post("/c/<connection>/settings/pause")
 @needs("operator")
 def pause(connection: Connection) -> Response:
-    if connection.state == "on":
-        connect.pause(parts(), connection)
-        noted("paused the connection", connection=connection)
-    flash("Paused. Deliveries are taken in, and whoever leaves still leaves; everyone else waits.", "success")
+    try:
+        if connection.state != "paused":
+            connect.pause(parts(), connection)
+            noted("paused the connection", connection=connection)
+        flash("Paused. Deliveries are taken in, and whoever leaves still leaves; everyone else waits.", "success")
+    except RelayError as error:
+        flash(str(error), "warning")
     return redirect(url_for("settings.page"))
 
 

@@ -163,6 +163,20 @@ def test_paused_renamed_given_a_wrong_key_and_disconnected(parts: Parts, visit: 
         connections.find(tx, connection.id).id  # type: ignore[union-attr]  # noqa: B018
 
 
+def test_what_waits_for_a_person_is_not_said_to_be_paused(parts: Parts, visit: Visit, connection: Connection) -> None:
+    problem = {"code": "100", "message": "Campaign Monitor refused the key.", "remedy": "Connect it again."}
+    with parts.database.write() as tx:
+        connections.change(tx, connection.id, state="needs_person", problem=problem)
+    operator, address = visit("operator"), f"/c/{connection.id}/settings"
+    operator.post(f"{address}/pause")
+    text = operator.get(address).text
+    assert "Paused." not in text
+    assert "It was not paused: it waits for a person already. Campaign Monitor refused the key." in text
+    assert "Connect it again." in text
+    now = parts.connection(connection.id)
+    assert (now.state, now.problem) == ("needs_person", problem)
+
+
 @pytest.mark.parametrize(
     ("path", "form"),
     [

@@ -152,12 +152,20 @@ def confirm_overrides(parts: Parts, connection: Connection) -> None:
 def pause(parts: Parts, connection: Connection) -> None:
     """Deliveries are still taken in and leavers still leave; everyone else waits.
 
-    :raise NeedsPerson: while it is being set up: nothing is written then, and its set-up must be able to go on.
+    :raise NeedsPerson: while it is being set up, or waits for a person already: nothing is written then, and what it
+        waits for must go on being seen.
     """
     with parts.database.write() as tx:
         now = connections.find(tx, connection.id, lock=True)
         if now is None or now.state == "setup":
             raise NeedsPerson("This connection is not set up yet.", remedy="There is nothing to pause.", code="setup")
+        if now.state == "needs_person":
+            told = now.problem or {}
+            raise NeedsPerson(
+                f"It was not paused: it waits for a person already. {told.get('message', '')}".strip(),
+                remedy=told.get("remedy", ""),
+                code="needs_person",
+            )
         connections.change(tx, connection.id, state="paused")
 
 
