@@ -4,7 +4,7 @@ import os
 
 bind = f"0.0.0.0:{os.environ.get('PORT') or 8000}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
-worker_class = "gthread"
+worker_class = "server.Worker"
 threads = 8
 # Without it one worker sometimes gets most of the connections, which costs half of the throughput.
 reuse_port = True

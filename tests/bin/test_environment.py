@@ -112,7 +112,7 @@ def test_gunicorn_opens_no_control_socket_in_the_home_folder(tmp_path: Path) -> 
     home, port = tmp_path / "home", free_port()
     home.mkdir()
     (tmp_path / "tiny.py").write_text(APP)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PORT": str(port)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PORT": str(port), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "tiny:app"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as gunicorn:
         try:
