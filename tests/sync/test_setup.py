@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from relay.domain.rules import fingerprint
@@ -72,6 +74,19 @@ def test_from_an_address_to_the_first_run(
     assert setup.turn_on(parts, parts.connection(drafted.id)).id == first.id, "a second click joins"
     assert ended(parts, relay, first).state == "completed"
     assert cm.active("Residents") == {email.lower() for email in belongs}
+
+
+def test_who_clicks_five_times_at_once_gets_one_list_and_one_run(
+    parts: Parts, relay: Relay, cm: SimulatedCampaignMonitor, keyed: Connection
+) -> None:
+    destination.new_list(parts, keyed, "Residents")
+    ended(parts, relay, setup.read(parts, parts.connection(keyed.id)))
+    ended(parts, relay, choices(parts, keyed))
+    now = parts.connection(keyed.id)
+    with ThreadPoolExecutor(5) as clicks:
+        started = list(clicks.map(lambda _: setup.turn_on(parts, now), range(5)))
+    assert len({run.id for run in started if run}) == 1
+    assert len(cm.sandbox("lists.json")["lists"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 ehq → campaign-monitor → client → list → read → answers → preview → webhook → on
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,8 @@ from relay.sync.exports.exports import last_read
 from relay.sync.parts import Parts
 
 STEPS = ("ehq", "campaign-monitor", "client", "list", "read", "answers", "preview", "webhook")
+PATIENCE_S = 10.0
+"""How long a second click waits for the first: Campaign Monitor is asked for its lists, and to make one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,23 +184,37 @@ CARRIED = ("ehq_read", "ehq_total", "cm_read", "left_alone", "answered")
 
 
 def turn_on(parts: Parts, connection: Connection) -> Run | None:
-    """Makes or adopts the list, and starts the first run; a second click joins it. None where exports are read: the
-    first upload is the first run."""
-    with claim(parts.database, f"setup:{connection.id}") as lease:
-        if lease is None:
+    """Makes or adopts the list, and starts the first run; a second click waits for the first and joins it. None where
+    exports are read: the first upload is the first run.
+
+    :raise RetryLater: when the first takes longer than `PATIENCE_S`.
+    """
+    give_up = time.monotonic() + PATIENCE_S
+    while not _switched(parts, connection.id):
+        if time.monotonic() > give_up:
             raise RetryLater("This is being switched on just now.", remedy="Look again in a moment.", code="busy")
-        now = parts.connection(connection.id)
-        if now.state == "setup":
-            if not draft(parts, now).reached("preview"):
-                raise NeedsPerson("Something is still missing.", remedy="Go through the steps.", code="setup")
-            if now.cm_list_id is not None:
-                ready = replace(now, state="on")
-                adoptable(parts, now, lists(parts, now), now.cm_list_id)
-            else:
-                ready = choose_list(parts, now, Wish(now.name, now.ehq_url, {}, list_name=now.cm_list_name))
-            names = ("cm_client_id", "cm_list_id", "cm_list_name", "state")
-            with parts.database.write() as tx:
-                connections.change(tx, now.id, problem=None, **{name: getattr(ready, name) for name in names})
-                for run in runs.under_way(tx, now.id):
-                    runs.finish(tx, run.id, "stopped")
+        time.sleep(0.2)
     return work.start_run(parts, connection.id, trigger="person")[0] if connection.reads == "api" else None
+
+
+def _switched(parts: Parts, connection_id: str) -> bool:
+    """It is on; False while somebody else is about it."""
+    with claim(parts.database, f"setup:{connection_id}") as lease:
+        if lease is None:
+            return False
+        now = parts.connection(connection_id)
+        if now.state != "setup":
+            return True
+        if not draft(parts, now).reached("preview"):
+            raise NeedsPerson("Something is still missing.", remedy="Go through the steps.", code="setup")
+        if now.cm_list_id is not None:
+            ready = replace(now, state="on")
+            adoptable(parts, now, lists(parts, now), now.cm_list_id)
+        else:
+            ready = choose_list(parts, now, Wish(now.name, now.ehq_url, {}, list_name=now.cm_list_name))
+        names = ("cm_client_id", "cm_list_id", "cm_list_name", "state")
+        with parts.database.write() as tx:
+            connections.change(tx, now.id, problem=None, **{name: getattr(ready, name) for name in names})
+            for run in runs.under_way(tx, now.id):
+                runs.finish(tx, run.id, "stopped")
+    return True
