@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from relay.campaign_monitor import wire
+from relay.campaign_monitor.errors import ABOUT_PERSON
 from relay.campaign_monitor.http import Caller, nothing
 from relay.campaign_monitor.shapes import STATES, Entry, Imported, Page, Subscriber, Suppressed
 from relay.campaign_monitor.wire import clean
+from relay.errors import Refused
 
 MOST = 1000
 """People in one import (Code 209) and on one page (801)."""
@@ -24,6 +26,15 @@ class People(Caller):
             params={"email": clean(email), "includetrackingpreference": "true"},
             expected=(203,),
         )
+
+    def known_at(self, list_id: str, email: str) -> Subscriber | None:
+        """`subscriber`; None also for an address that Campaign Monitor refuses, which it therefore cannot hold."""
+        try:
+            return self.subscriber(list_id, email)
+        except Refused as error:
+            if error.code in ABOUT_PERSON:
+                return None
+            raise
 
     def import_subscribers(self, list_id: str, entries: Sequence[Entry], resubscribe: bool = False) -> Imported:
         """Add or update at most 1,000 people, done when it returns. Which of two entries with one address wins is not

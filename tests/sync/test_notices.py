@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from relay.sync.connections import connect
+from relay.sync.connections import connect, credentials
 from tests.conftest import Live
 
 POSTCODE = "What is your postcode?"
@@ -191,3 +191,13 @@ def written_long_ago(live: Live) -> None:
     with live.relay.parts.database.write() as tx:
         ids = [p.id for p in participants.after(tx, live.connection.id, 0, 1000)]
         participants.change(tx, ids, cm_written_at=time.time() - 3600)
+
+
+def test_a_notice_met_by_a_passing_refusal_is_read_again_afterwards(told: Live) -> None:
+    _, email = told.ehq.someone()
+    told.cm.faults(only_paths="subscribers/[0-9a-f]+.json", code=901)
+    told.cm.act("unsubscribe", email=email)
+    until(told, lambda: bool(told.relay.parts.connection(told.connection.id).problem))
+    told.cm.faults(only_paths=None, code=None)
+    credentials.resume(told.relay.parts, told.relay.parts.connection(told.connection.id))
+    until(told, lambda: told.relay.person(told.connection, email)["standing"] == "opted_out")

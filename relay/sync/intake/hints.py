@@ -6,10 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from relay.campaign_monitor import hooks as wire
 from relay.campaign_monitor.client import CampaignMonitor
-from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.decide import Record, opted_out
 from relay.domain.mapping import Held, Wanted, alike, differences
-from relay.errors import Refused
 from relay.store import hints, participants, runs
 from relay.store.connections import Connection
 from relay.store.hints import Seen
@@ -102,7 +100,7 @@ def _read(cm: CampaignMonitor, connection: Connection, picture: Picture, one: Hi
     """What CM holds of this person now: under the address we know, or where it said that they moved."""
     person, _, moved_to = one
     for address in dict.fromkeys(filter(None, (person.held.email, moved_to, person.email))):
-        there = _subscriber(cm, connection.cm_list_id or "", address)
+        there = cm.known_at(connection.cm_list_id or "", address)
         if there is None:
             continue
         held = picture.held(there)
@@ -110,13 +108,6 @@ def _read(cm: CampaignMonitor, connection: Connection, picture: Picture, one: Hi
         if address != moved_to or held.fields.get("ehq_id") == person.known.ehq_id:
             return held
     return person.held if opted_out(person.held, person.record) else Held()  # an opt-out outlives its subscriber
-
-
-def _subscriber(cm: CampaignMonitor, list_id: str, address: str) -> Subscriber | None:
-    try:
-        return cm.subscriber(list_id, address)
-    except Refused:  # an address that CM does not take
-        return None
 
 
 def _record(parts: Parts, picture: Picture, hinted: Sequence[Hinted], found: Sequence[Held]) -> None:

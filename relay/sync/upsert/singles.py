@@ -3,8 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from relay.campaign_monitor.errors import ABOUT_PERSON
-from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held
 from relay.errors import Refused
 from relay.store import participants, removals
@@ -71,20 +69,11 @@ class Singles(Imports):
         self.record(person, as_written(wanted, person.held), what, None, removed_at=None)
         self.unmark(address)
 
-    def known_at(self, address: str) -> Subscriber | None:
-        """None also for an address that CM refuses, which it therefore cannot hold."""
-        try:
-            return self.cm.subscriber(self.list_id, address)
-        except Refused as error:
-            if error.code in ABOUT_PERSON:
-                return None
-            raise
-
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""
         wanted, old = known(verdict), person.held.email or ""
         new = wanted.email.lower()
-        there = self.known_at(old)
+        there = self.cm.known_at(self.list_id, old)
         said = str(self.picture.held(there).fields.get("ehq_id") or "") if there else ""
         with self.parts.database.read() as tx:
             theirs = not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
