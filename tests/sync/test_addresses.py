@@ -381,3 +381,19 @@ def test_whoever_moved_to_addresses_that_others_had_comes_back_to_the_first(live
     live.run()
     assert {live.state("second@example.com"), live.state("third@example.com")} == {"Deleted"}
     live.agrees()
+
+
+def test_whoever_takes_an_address_over_and_leaves_before_campaign_monitor_takes_them_is_off_the_list(
+    live: Live,
+) -> None:
+    (one, old), (other, theirs) = live.ehq.someone(), live.ehq.someone(1)
+    live.ehq.act("change_email", id=one, new_email="elsewhere@example.com", confirmed=True)
+    live.ehq.act("change_email", id=other, new_email=old, confirmed=True)
+    live.cm.faults(refuse={old: 429})
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    live.happens("unsubscribe", id=other)
+    assert (live.state("elsewhere@example.com"), live.state(theirs)) == ("Active", "Deleted")
+    assert live.state(old) is None, "the subscriber who was there moved"
+    live.agrees()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.campaign_monitor.client import CampaignMonitor
-from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, Wanted
 from relay.domain.rules import Rules
 from relay.store import asked, connections, participants, removals, runs
@@ -56,25 +55,6 @@ class Books:
     def ready(self, wanted: Sequence[Wanted]) -> None:
         """Fields and options exist before anyone is written with them (CM contract §7.5)."""
         self.picture = fields.ensure(self.parts, self.cm, self.lease, self.picture, wanted)
-
-    def claimed(self, address: str, person: Person) -> bool:
-        """Whether another participant has this address in EHQ and will be written there: one who belongs and did not
-        opt out in CM, at whatever address. Nobody else takes it over, and its mail would reach them after all."""
-        with self.parts.database.read() as tx:
-            others = participants.by_emails(tx, self.connection.id, [address])
-        return any(
-            o.id != person.id and o.email == address and self.picture.against(o) is None and not self._out(o, address)
-            for o in others
-        )
-
-    def _out(self, person: Person, address: str) -> bool:
-        """Whether they opted out, by what is known, or by what CM says where they are and nobody told us yet."""
-        if opted_out(person.held, person.record):
-            return True
-        if person.held.email in (None, address):
-            return False
-        there = self.cm.subscriber(self.list_id, person.held.email)
-        return there is not None and opted_out(self.picture.held(there), person.record) is not None
 
     def removed_by_us(self, address: str, since: str) -> bool:
         """Whether our own record says that we removed whoever was there; `since` as in `removed.before`."""

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held
 from relay.errors import Refused
 from relay.store import participants, removals
@@ -18,12 +19,11 @@ class Singles(Imports):
     def leave(self, person: Person, verdict: Verdict) -> None:
         """Off the list, but only if Active there: whoever opted out or bounced keeps that state (design rule 3)."""
         address = person.held.email or ""
-        if self.claimed(address, person):
-            self.record(person, Held(), "left", {"reason": verdict.reason, "address": "now another person's"})
-            return
         there = self.cm.subscriber(self.list_id, address)
         if there is None:
             self.record(person, Held(), "left", {"reason": verdict.reason, "found": "not on the list"})
+        elif not self.theirs(there, person):
+            self.record(person, Held(), "left", {"reason": verdict.reason, "address": "now another person's"})
         elif there.state != "Active":
             held = Held(address, there.state)
             ours = there.state == "Deleted" and person.record.removed
@@ -58,6 +58,11 @@ class Singles(Imports):
             return
         self.ready([wanted])
         held = self.picture.held(there) if there else Held()
+        if there is not None and there.state == "Active":
+            # From here on it is theirs: should CM not take them now, and they are to leave, it is who leaves.
+            with self.parts.database.write() as tx:
+                participants.read_back(tx, [(person.id, held)])
+                participants.change(tx, [person.id], removed_at=None)
         if not person.record.put or person.held.email is None:
             with self.parts.database.write() as tx:
                 participants.intend(tx, [person.id])
@@ -69,24 +74,24 @@ class Singles(Imports):
         self.record(person, as_written(wanted, person.held), what, None, removed_at=None)
         self.unmark(address)
 
+    def theirs(self, there: Subscriber, person: Person) -> bool:
+        """Unless it says that it is another's of our people: whoever has the address by now was written there."""
+        said = str(self.picture.held(there).fields.get("ehq_id") or "")
+        with self.parts.database.read() as tx:
+            return not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
+
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""
         wanted, old = known(verdict), person.held.email or ""
         new = wanted.email.lower()
         there = self.cm.known_at(self.list_id, old)
-        said = str(self.picture.held(there).fields.get("ehq_id") or "") if there else ""
-        with self.parts.database.read() as tx:
-            theirs = not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
+        theirs = there is None or self.theirs(there, person)
         ours = there is not None and there.state == "Deleted" and person.record.removed
         # Their own word first, since it goes with them, whoever has the address by now.
         if there is not None and theirs and there.state != "Active" and not ours:
             self.record(person, Held(old, there.state), "opted_out", {"state": there.state})
             return
-        if not theirs or self.claimed(old, person):
-            # Addresses change hands among our own people: each address is written with whose it is now.
-            self.take(person, verdict)
-            return
-        if there is not None and there.state == "Active":
+        if theirs and there is not None and there.state == "Active":
             if not self.suppressed(new):
                 self.ready([wanted])
                 self.lease.check()
