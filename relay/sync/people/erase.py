@@ -85,11 +85,11 @@ def _there(books: Books, person: Person) -> tuple[str, bool]:
         return "not there", False
     if not person.record.put:
         return ("not ours" if person.held.state else "not there"), False
-    if books.claimed(address, person):
-        return "another's", False
     there = books.cm.subscriber(books.list_id, address)
     if there is None:
         return "not there", False
+    if not books.theirs(there, person):
+        return "another's", False
     keys = {fold_key(name): field.key for field in books.cm.fields(books.list_id) for name in (field.name, field.key)}
     clears = tuple((keys[name], "") for name in there.fields if name in keys)
     if there.state == "Active":

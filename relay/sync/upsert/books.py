@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.campaign_monitor.client import CampaignMonitor
+from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held, Wanted
 from relay.domain.rules import Rules
 from relay.store import asked, connections, participants, removals, runs
@@ -55,6 +56,12 @@ class Books:
     def ready(self, wanted: Sequence[Wanted]) -> None:
         """Fields and options exist before anyone is written with them (CM contract §7.5)."""
         self.picture = fields.ensure(self.parts, self.cm, self.lease, self.picture, wanted)
+
+    def theirs(self, there: Subscriber, person: Person) -> bool:
+        """Unless it says that it is another's of our people: whoever has the address by now was written there."""
+        said = str(self.picture.held(there).fields.get("ehq_id") or "")
+        with self.parts.database.read() as tx:
+            return not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
 
     def removed_by_us(self, address: str, since: str) -> bool:
         """Whether our own record says that we removed whoever was there; `since` as in `removed.before`."""

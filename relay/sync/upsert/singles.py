@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping, Sequence
 
-from relay.campaign_monitor.shapes import Subscriber
 from relay.domain.mapping import Held
 from relay.errors import Refused
 from relay.store import participants, removals
@@ -73,12 +72,6 @@ class Singles(Imports):
         what = "restored" if deleted else "joined" if person.held.state is None else "changed"
         self.record(person, as_written(wanted, person.held), what, None, removed_at=None)
         self.unmark(address)
-
-    def theirs(self, there: Subscriber, person: Person) -> bool:
-        """Unless it says that it is another's of our people: whoever has the address by now was written there."""
-        said = str(self.picture.held(there).fields.get("ehq_id") or "")
-        with self.parts.database.read() as tx:
-            return not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
 
     def move(self, person: Person, verdict: Verdict) -> None:
         """A changed address moves the subscriber with their history; it never makes a second one (design rule 5)."""
