@@ -57,11 +57,6 @@ class Singles(Imports):
             return
         self.ready([wanted])
         held = self.picture.held(there) if there else Held()
-        if there is not None and there.state == "Active":
-            # From here on it is theirs: should CM not take them now, and they are to leave, it is who leaves.
-            with self.parts.database.write() as tx:
-                participants.read_back(tx, [(person.id, held)])
-                participants.change(tx, [person.id], removed_at=None)
         if not person.record.put or person.held.email is None:
             with self.parts.database.write() as tx:
                 participants.intend(tx, [person.id])
