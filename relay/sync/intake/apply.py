@@ -83,7 +83,7 @@ def _take_in(parts: Parts, picture: Picture, taken: Sequence[Taken]) -> list[tup
     """Applies all in one transaction; answers those on which we fail, found by halving, with the reason."""
     try:
         with parts.database.write() as tx:
-            _apply(tx, picture, taken)
+            apply(tx, picture, taken)
             deliveries.applied(tx, [item.delivery.id for item in taken])
             _count(tx, picture.connection, [item.delivery for item in taken])
         return []
@@ -111,7 +111,8 @@ def take(parts: Parts, delivery: Delivery, picture: Picture) -> Taken:
     return Taken(delivery, read_event(orjson.loads(parts.vault.unseal(delivery.body)), picture.dialect))
 
 
-def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
+def apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
+    """What these say becomes what EHQ last said; whoever then differs begins to wait. Again, it changes nothing."""
     connection = picture.connection
     taken = _recognised(tx, picture, taken)
     patches = [item.event.patch for item in taken if item.event.patch]
@@ -141,7 +142,7 @@ def _apply(tx: Tx, picture: Picture, taken: Sequence[Taken]) -> None:
     # Who is new nearly always has to be written: that they wait is a part of their row, and seldom taken back.
     new = participants.add_known(tx, connection.id, first, picture.sought, waiting_since=time.time())
     if len(new) < len(first):  # a run, which reads beside us, met some of them just now
-        _apply(tx, picture, taken)
+        apply(tx, picture, taken)
         return
     changed = [(person.id, known[i]) for i, person in people.items() if known[i] != person.known]
     participants.save_known(tx, changed, picture.sought)

@@ -13,7 +13,7 @@ from relay.store.chosen import Filter
 from relay.store.connections import Connection
 from relay.store.person import Person
 from relay.store.structure import Group
-from relay.sync.intake.apply import Taken, _apply, take
+from relay.sync.intake.apply import Taken, apply, take
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, Verdict
 
@@ -91,7 +91,7 @@ def _tried(parts: Parts, picture: Picture, taken: Sequence[Taken], effect: Effec
     connection = picture.connection
     with parts.database.write() as tx:
         attempt = tx.begin_nested()
-        _apply(tx, picture, taken)
+        apply(tx, picture, taken)
         then = Picture.load(tx, connection)
         people = list(participants.by_ids(tx, connection.id, ids).values())
         verdicts = then.judge(tx, people)
