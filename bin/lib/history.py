@@ -71,7 +71,7 @@ def half_way(parts: Any, ehq: str) -> str:
     def now() -> Any:
         return parts.connection(made.id)
 
-    made, _ = setup.begin(parts, "Eastgate", ehq, {"token": "sandbox"})
+    made = setup.begin(parts, "Eastgate", ehq, {"token": "sandbox"})[0]
     destination.give_key(parts, made, "sandbox")
     destination.new_list(parts, now(), "Eastgate residents")
     setup.read(parts, now())

@@ -132,6 +132,12 @@ def analyze(tx: Tx, table: sa.Table) -> None:
     tx.exec_driver_sql(f'ANALYZE "{table.name}"')
 
 
+def alone(tx: Tx, what: str) -> None:
+    """Until this transaction ends nobody else is alone at `what`: who looks before they add sees what was added."""
+    if tx.dialect.name != "sqlite":  # there, every writing transaction is alone
+        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(what, 0))))
+
+
 def now_sql(tx: Tx) -> sa.ColumnElement[float]:
     """The database's own clock as epoch seconds: claims must not depend on which machine's clock is right."""
     if tx.dialect.name == "sqlite":

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from relay.store import database
 from relay.store.database import Tx
 from relay.store.tables import users
 
 ROLES = ("viewer", "operator", "admin")
 """Each may do what the ones before may."""
-_LOCK = 7_303_014_522
 _c = users.c
 
 
@@ -89,8 +89,7 @@ def change(tx: Tx, user_id: int, *, ends: bool = False, **values: Any) -> None:
 
 def alone(tx: Tx) -> None:
     """Until this transaction ends nobody else changes who may do what: of two last admins one must stay."""
-    if tx.dialect.name != "sqlite":  # there, every writing transaction is alone
-        tx.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    database.alone(tx, "users")
 
 
 def admins(tx: Tx) -> int:

@@ -123,10 +123,11 @@ def change_password(parts: Parts, user: User, current: str, new: str) -> User:
         return _again(tx, user.id)
 
 
-def end_sessions(parts: Parts, user: User) -> None:
+def log_out(parts: Parts, user: User) -> None:
+    """Every session of theirs ends, in this browser and in any other."""
     with parts.database.write() as tx:
         users.change(tx, user.id, ends=True)
-        audit.add(tx, user.id, "logged out everywhere")
+        audit.add(tx, user.id, "logged out")
 
 
 def change(

@@ -35,14 +35,14 @@ def create() -> Answer:
     form = request.form
     try:
         rules = _rules(Rules())
-        made, found = setup.begin(
+        made, found, new = setup.begin(
             parts(), form.get("name", ""), form.get("address", ""), _credential(), _reads(), rules
         )
     except RelayError as error:
         return show("ehq", None, error, _at_fault(error), given=form, example=EXAMPLE)
     g.connection = made
-    noted("began to set up a connection", connection=made, after=_named(made))
-    flash(found, "success")
+    noted("began to set up a connection" if new else "began a set-up again", connection=made, after=_named(made))
+    flash(found if new else f"{found} Its set-up had been begun already: this is it.", "success")
     return on("campaign-monitor")
 
 

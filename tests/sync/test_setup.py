@@ -76,6 +76,36 @@ def test_from_an_address_to_the_first_run(
     assert cm.active("Residents") == {email.lower() for email in belongs}
 
 
+def test_who_begins_again_goes_on_with_the_draft_there_is_as_long_as_nothing_was_done_with_it(
+    parts: Parts, relay: Relay, ehq: SimulatedEhq
+) -> None:
+    def begin(name: str, key: str = "sandbox") -> tuple[Connection, bool]:
+        made, _, new = setup.begin(parts, name, ehq.url, {"token": key})
+        return made, new
+
+    with ThreadPoolExecutor(5) as clicks:
+        begun = list(clicks.map(lambda _: begin("Bayside"), range(5)))
+    assert len({made.id for made, _ in begun}) == 1
+    assert sum(new for _, new in begun) == 1
+    (draft, _) = begun[0]
+    again, new = begin("Bayside Council")
+    assert (again.id, again.name, new) == (draft.id, "Bayside Council", False), "what was typed last holds"
+    with pytest.raises(RelayError):
+        begin("Bayside", key="wrong")
+    assert parts.connection(draft.id).name == "Bayside Council", "what EngagementHQ refuses changes nothing"
+    destination.give_key(parts, again, "sandbox")
+    second, new = begin("Bayside, participants only")
+    assert new, "a second list of the same site"
+    assert second.id != draft.id
+    relay.connect(ehq, "By command line", cm_api_key=None)
+    assert begin("Bayside")[0].id == second.id, "a draft of the command line's is for whoever has its link"
+
+
+def test_drafts_that_read_exports_and_have_no_address_are_told_apart_by_their_names(parts: Parts) -> None:
+    made = [setup.begin(parts, name, "", {}, "export")[0].id for name in ("Mill", "Quay", "mill")]
+    assert made[0] == made[2] != made[1]
+
+
 def test_who_clicks_five_times_at_once_gets_one_list_and_one_run(
     parts: Parts, relay: Relay, cm: SimulatedCampaignMonitor, keyed: Connection
 ) -> None:

@@ -67,6 +67,9 @@ def test_an_address_and_a_key_that_work_begin_a_draft_and_the_audit_log_says_who
         (entry,) = audit.search(tx, connection_id=made.id)
     assert (entry.user_id, entry.what) == (operator.user.id if operator.user else 0, "began to set up a connection")
     assert "sandbox" not in str(entry.detail)
+    assert where(operator.post("/connect", form)) == there, "clicked twice, or in two tabs"
+    assert "had been begun already" in operator.get(there).text
+    assert len(everyone(parts)) == 1
 
 
 def test_a_site_that_needs_overrides_to_be_read_is_connected_with_them(

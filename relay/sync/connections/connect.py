@@ -44,7 +44,8 @@ def add(parts: Parts, wish: Wish) -> dict[str, Any]:
         draft = choose_list(parts, draft, wish)
     else:
         draft = replace(draft, cm_list_id=wish.list_id, cm_list_name=wish.list_name)
-    keep(parts, draft)
+    with parts.database.write() as tx:
+        connections.add(tx, **row(draft))
     return {
         "connection": draft.id,
         "webhook_url": webhook_url(parts, draft.id),
@@ -103,10 +104,10 @@ def drafted(
     )
 
 
-def keep(parts: Parts, draft: Connection) -> None:
-    with parts.database.write() as tx:
-        values = {name: getattr(draft, name) for name in draft.__slots__}
-        connections.add(tx, **{**values, "rules": draft.rules.model_dump(mode="json")})
+def row(draft: Connection) -> dict[str, Any]:
+    """As it is stored."""
+    values = {name: getattr(draft, name) for name in draft.__slots__}
+    return {**values, "rules": draft.rules.model_dump(mode="json")}
 
 
 class Stale(RelayError):

@@ -12,6 +12,7 @@ from relay.domain.rules import Audience, Rules, fingerprint, read_rules
 from relay.errors import Invalid, NeedsPerson, RetryLater
 from relay.store import connections, runs
 from relay.store.connections import Connection
+from relay.store.database import alone
 from relay.store.leases import claim
 from relay.store.runs import Run
 from relay.sync import work
@@ -87,12 +88,34 @@ def begin(
     credential: Mapping[str, str],
     reads: str = "api",
     rules: Rules = Rules(),  # noqa: B008  (frozen)
-) -> tuple[Connection, str]:
-    """A new draft, and a sentence about what EHQ answered. :raise RelayError: what is wrong; nothing was kept."""
+) -> tuple[Connection, str, bool]:
+    """A draft, a sentence about what EHQ answered, and whether it is new: of a site there is one at most that is not
+    connected to Campaign Monitor yet, and whoever begins again goes on with that.
+
+    :raise RelayError: what is wrong; nothing was kept.
+    """
     made = connect.drafted(parts, name, ehq_url, credential, [], reads, rules)
     found = _found(parts, made)
-    connect.keep(parts, made)
-    return made, found
+    with parts.database.write() as tx:
+        alone(tx, "drafts")
+        same = [one for one in connections.everyone(tx) if _untouched(parts, one) and _site(one) == _site(made)]
+        there = same[0] if same else None
+        if there is None:
+            connections.add(tx, **connect.row(made))
+        else:
+            given = ("name", "ehq_credential", "reads", "rules")
+            connections.change(tx, there.id, **{name: connect.row(made)[name] for name in given})
+    return (made, found, True) if there is None else (parts.connection(there.id), found, False)
+
+
+def _untouched(parts: Parts, connection: Connection) -> bool:
+    """One of the command line's has its secret from the beginning, and is for whoever got the link."""
+    return connection.state == "setup" and connection.cm_credential is None and not secrets_made(parts, connection)
+
+
+def _site(connection: Connection) -> str:
+    """One that reads exports may have no address: its name stands for it."""
+    return connection.ehq_url or connection.name.casefold()
 
 
 def _found(parts: Parts, connection: Connection) -> str:
