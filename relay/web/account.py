@@ -1,11 +1,11 @@
-"""One's own account: name, password, and an end to every session."""
+"""One's own account: name and password."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from relay.errors import Invalid
 from relay.sync import accounts
-from relay.web.access import limiter, log_in, log_out, me, needs, parts
+from relay.web.access import limiter, log_in, me, needs, parts
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 Answer = str | Response | tuple[str, int]
@@ -42,15 +42,6 @@ def password() -> Answer:
     log_in(user)
     flash("Your password is changed. Wherever else you were logged in, you are not any more.", "success")
     return redirect(url_for("account.page"))
-
-
-@blueprint.post("/sessions")
-@needs("viewer")
-def sessions() -> Answer:
-    accounts.end_sessions(parts(), me())
-    log_out()
-    flash("You are logged out everywhere.", "success")
-    return redirect(url_for("login.page"))
 
 
 def _page(wrong: Invalid | None = None) -> str:

@@ -57,8 +57,10 @@ def enter() -> Answer:
 @blueprint.post("/logout")
 @public
 def leave() -> Answer:
+    if user := access.who():
+        accounts.log_out(parts(), user)
     access.log_out()
-    flash("You are logged out.", "success")
+    flash("You are logged out, here and wherever else you were logged in.", "success")
     return redirect(url_for("login.page"))
 
 
