@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import flash, redirect, render_template, request
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from relay.domain.rules import Audience, Rules, fingerprint, read_rules
@@ -28,8 +29,14 @@ def seen(connection: Connection) -> str:
     return fingerprint(connection.rules)
 
 
-def change(connection: Connection, differs: Mapping[str, Any], back: str, told: Told = ()) -> Answer:
-    """`differs` replaces parts of the rules; what a form does not show stays as it is. `told` names what changes.
+def given() -> MultiDict[str, str]:
+    """What was chosen: in the address of the page that shows what it would do, in the form of the one that saves."""
+    return request.form if request.method == "POST" else request.args
+
+
+def change(connection: Connection, differs: Mapping[str, Any], back: str, looked: str) -> Answer:
+    """`differs` replaces parts of the rules; what a form does not show stays as it is. `looked` is the address of the
+    page that shows what it does to people, if it does.
 
     :raise Invalid: when these cannot be used.
     """
@@ -43,8 +50,8 @@ def change(connection: Connection, differs: Mapping[str, Any], back: str, told: 
         return redirect(back)
     if known != seen(connection):
         return render_template("settings/stale.html", back=back), 409
-    if shown := shown_first(connection, rules, back, told):
-        return shown, 200
+    if shown_first(connection, rules):
+        return redirect(looked)
     try:
         connect.configure(parts(), connection, after, known)
     except Stale:
@@ -57,14 +64,31 @@ def change(connection: Connection, differs: Mapping[str, Any], back: str, told: 
     return redirect(back)
 
 
-def shown_first(connection: Connection, rules: Rules, back: str, told: Told = ()) -> str | None:
-    """The page that shows what `rules` would do to people; None where they do nothing to them, or it was seen."""
+def look(connection: Connection, differs: Mapping[str, Any], save: str, back: str, told: Told = ()) -> Answer:
+    """The page that shows what `differs`, named by its address, would do to people, with the form that posts it to
+    `save`. It can be come back to, and then says when it was saved. `told` names what changes.
+
+    :raise Invalid: when these cannot be used.
+    """
+    rules = read_rules({**connection.rules.model_dump(mode="json"), **differs})
+    if rules == connection.rules:
+        return render_template("settings/stale.html", back=back, saved=True), 200
+    if given().get("seen") != seen(connection):
+        return render_template("settings/stale.html", back=back), 409
+    return shown(connection, rules, save, back, told), 200
+
+
+def shown_first(connection: Connection, rules: Rules) -> bool:
+    """Whether what `rules` would do to people is still to be shown."""
     same = all(getattr(rules, name) == getattr(connection.rules, name) for name in PEOPLE)
-    if same or request.form.get("sure") == "yes":
-        return None
-    fields = [(name, value) for name, value in request.form.items(multi=True) if name not in ("csrf_token", "sure")]
+    return not same and request.form.get("sure") != "yes"
+
+
+def shown(connection: Connection, rules: Rules, save: str, back: str, told: Told = ()) -> str:
+    fields = [(name, value) for name, value in given().items(multi=True) if name not in ("csrf_token", "sure")]
     return render_template(
         "settings/effect.html",
+        save=save,
         effect=effect(parts(), connection, rules),
         anew=read_anew(parts(), connection, rules),
         limit=rules.brake,
@@ -78,7 +102,7 @@ def shown_first(connection: Connection, rules: Rules, back: str, told: Told = ()
 def left_out(rules: Rules, labels: Mapping[str, str]) -> list[str]:
     """Which questions stay out, by a form that shows some of them by id (`shown`), and of these which travel (`on`).
     What it did not show stays as it was: a question learnt meanwhile. `labels`: id → label of all that are known."""
-    shown, on = set(request.form.getlist("shown")), set(request.form.getlist("on"))
+    shown, on = set(given().getlist("shown")), set(given().getlist("on"))
     travel = {word.strip().lower() for one in shown & on for word in (one, labels.get(one, one))}
     out = [word for word in rules.fields_left_out if word.strip().lower() not in travel]
     there = {word.strip().lower() for word in out}
@@ -90,7 +114,7 @@ def left_out(rules: Rules, labels: Mapping[str, str]) -> list[str]:
 
 def audience() -> Audience | None:
     """Who is to be on the list, by `m.audience` in a form. :raise Invalid: when no role was chosen."""
-    form = request.form
+    form = given()
     return read_audience(form.get("audience", ""), form.getlist("roles"), form.get("activated_only") == "yes")
 
 

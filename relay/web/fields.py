@@ -13,7 +13,7 @@ from relay.store.connections import Connection
 from relay.store.structure import Field, Group
 from relay.sync.structure import groups
 from relay.web.access import needs, noted, parts
-from relay.web.changes import Answer, change, left_out, seen
+from relay.web.changes import Answer, Told, change, given, left_out, look, seen
 from relay.web.examples import TYPES
 from relay.web.words import plural
 
@@ -97,6 +97,27 @@ def _question(one: Field, out: set[str], fields: Sequence[Field]) -> dict[str, A
 @blueprint.post("/c/<connection>/fields")
 @needs("operator")
 def save(connection: Connection) -> Answer:
+    differs, _, changed = _chosen(connection)
+    looked = url_for("fields.effect", **changed)
+    try:
+        return change(connection, differs, url_for("fields.page"), looked)
+    except Invalid as error:
+        return _page(connection, str(error)), 422
+
+
+@blueprint.get("/c/<connection>/fields/effect")
+@needs("operator")
+def effect(connection: Connection) -> Answer:
+    differs, told, _ = _chosen(connection)
+    try:
+        return look(connection, differs, url_for("fields.save"), url_for("fields.page"), told)
+    except Invalid as error:
+        return _page(connection, str(error)), 422
+
+
+def _chosen(connection: Connection) -> tuple[dict[str, Any], Told, dict[str, Any]]:
+    """What the form says of questions: as a part of the rules, in words, and the same form with only what differs: all
+    of it would not fit into an address."""
     with parts().database.read() as tx:
         fields = structure.all_fields(tx, connection.id)
     labels = {one.source.removeprefix(ANSWER): one.label for one in fields if one.source.startswith(ANSWER)}
@@ -106,10 +127,10 @@ def save(connection: Connection) -> Answer:
         ("Travels no more", [label for i, label in labels.items() if _is(i, label, after) > _is(i, label, before)]),
         ("Travels again", [label for i, label in labels.items() if _is(i, label, after) < _is(i, label, before)]),
     ]
-    try:
-        return change(connection, {"fields_left_out": out}, url_for("fields.page"), told)
-    except Invalid as error:
-        return _page(connection, str(error)), 422
+    words = [(one, labels.get(one, one)) for one in given().getlist("shown")]
+    shown = [one for one, label in words if _is(one, label, after) != _is(one, label, before)]
+    on = [one for one in shown if one in given().getlist("on")]
+    return {"fields_left_out": out}, told, {"shown": shown, "on": on, "seen": given().get("seen", "")}
 
 
 def _is(number: str, label: str, out: set[str]) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from relay.domain.rules import Rules, fingerprint
@@ -18,7 +18,7 @@ from relay.sync.connections import connect, trial
 from relay.sync.runs import brake
 from relay.sync.runs.start import start_run
 from relay.web.access import needs, noted, parts
-from relay.web.changes import shown_first
+from relay.web.changes import shown, shown_first
 from relay.web.words import mask, mask_email
 
 blueprint = Blueprint("overrides", __name__)
@@ -54,8 +54,12 @@ def save(connection: Connection) -> Response | tuple[str, int]:
         return _page(connection, [("document", str(error))]), 422
     version = request.form.get("version", "")
     current = version == fingerprint(connection.rules)
-    if current and (shown := shown_first(connection, rules, url_for("overrides.page"))):
-        return shown, 200
+    if current and shown_first(connection, rules):
+        answer = make_response(shown(connection, rules, url_for("overrides.save"), url_for("overrides.page")))
+        answer.headers["Cache-Control"] = (
+            "private, no-cache"  # too long for an address, and nobody's data: Back shows it
+        )
+        return answer
     try:
         if rules != connection.rules or not current:
             connect.configure(parts(), connection, rules.model_dump(mode="json"), version)

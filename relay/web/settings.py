@@ -14,7 +14,7 @@ from relay.store.connections import Connection
 from relay.sync.connections import connect, credentials, probe
 from relay.sync.connections.audiences import audience_of
 from relay.web.access import needs, noted, parts
-from relay.web.changes import Answer, audience, change, number, seen
+from relay.web.changes import Answer, audience, change, given, look, number, seen
 
 blueprint = Blueprint("settings", __name__)
 LONGEST_NAME = 200
@@ -53,21 +53,27 @@ def _audience() -> dict[str, Any]:
 
 
 def _brake(connection: Connection) -> dict[str, Any]:
-    given = {"people": number("people", "How many people"), "percent": number("percent", "How many percent")}
-    return {"brake": {**connection.rules.brake.model_dump(mode="json"), **given}}
+    limits = {"people": number("people", "How many people"), "percent": number("percent", "How many percent")}
+    return {"brake": {**connection.rules.brake.model_dump(mode="json"), **limits}}
 
 
 SECTIONS: Mapping[str, Callable[[Connection], dict[str, Any]]] = {
     "audience": lambda _: _audience(),
     "opt-outs": lambda _: {"opt_outs": request.form.get("opt_outs", "")},
     "schedule": lambda _: {
-        "time_zone": request.form.get("time_zone", ""),
-        "daily_at": request.form.get("daily_at", "").strip() or None,
+        "time_zone": given().get("time_zone", ""),
+        "daily_at": given().get("daily_at", "").strip() or None,
     },
     "brake": _brake,
     "tracking": lambda _: {"consent_to_track": request.form.get("consent_to_track", "")},
 }
 """Each form's part of the rules."""
+SHOWN_FIRST = {
+    "audience": ("audience", "roles", "activated_only", "seen"),
+    "schedule": ("time_zone", "daily_at", "seen"),
+}
+"""Of forms that may change who is on the list or what is said of them: what stands in the address of the page that
+shows how."""
 
 
 @blueprint.post("/c/<connection>/settings/<section>")
@@ -75,8 +81,22 @@ SECTIONS: Mapping[str, Callable[[Connection], dict[str, Any]]] = {
 def save(connection: Connection, section: str) -> Answer:
     if section not in SECTIONS:
         abort(404)
+    chosen: dict[str, Any] = {name: request.form.getlist(name) for name in SHOWN_FIRST.get(section, ())}
+    looked = url_for("settings.effect", section=section, **chosen)
     try:
-        return change(connection, SECTIONS[section](connection), url_for("settings.page", _anchor=section))
+        return change(connection, SECTIONS[section](connection), url_for("settings.page", _anchor=section), looked)
+    except Invalid as error:
+        return _page(connection, str(error)), 422
+
+
+@blueprint.get("/c/<connection>/settings/<section>")
+@needs("operator")
+def effect(connection: Connection, section: str) -> Answer:
+    if section not in SHOWN_FIRST:
+        abort(404)
+    save, back = url_for("settings.save", section=section), url_for("settings.page", _anchor=section)
+    try:
+        return look(connection, SECTIONS[section](connection), save, back)
     except Invalid as error:
         return _page(connection, str(error)), 422
 

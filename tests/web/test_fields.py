@@ -100,6 +100,6 @@ def test_before_it_is_saved_the_questions_that_change_are_named(visit: Visit, sy
     seen = re.search(r'name="seen" value="([^"]+)"', text)
     assert seen
     sent = {"seen": seen[1], "shown": shown, "on": [one for one in shown if one != "12"]}
-    looked = operator.post(there, sent).text
+    looked = operator.post(there, sent, follow_redirects=True).text
     assert "Travels no more:</strong> What is your postcode?" in looked
     assert "Travels again" not in looked

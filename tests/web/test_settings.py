@@ -90,7 +90,9 @@ def test_a_question_left_out_is_shown_first_then_saved_and_everybody_compared(
     text = operator.get(address).text
     shown = re.findall(r'name="shown" value="([^"]+)"', text)
     sent = {"seen": seen(text), "shown": shown, "on": [one for one in shown if one != "12"]}
-    looked = operator.post(address, sent)
+    there = operator.post(address, sent).headers["Location"]
+    assert there.startswith(f"{address}/effect?shown=12&seen="), "no other question, and nothing that is long"
+    looked = operator.get(there)
     assert "Nothing is saved yet" in looked.text
     assert re.search(r"Change</dt><dd>[1-9]\d* people", looked.text)
     assert rules(parts, synced)["fields_left_out"] == []
@@ -100,6 +102,8 @@ def test_a_question_left_out_is_shown_first_then_saved_and_everybody_compared(
     with parts.database.read() as tx:
         (run,) = runs.under_way(tx, synced.id)
     assert (run.trigger, run.phase) == ("change", "compare")
+    assert "It is so already" in operator.get(there).text, "come back to"
+    assert operator.get(there.replace("shown=12", "shown=11")).status_code == 409
     stale = operator.post(address, {**sent, "on": shown[:1], "sure": "yes"})  # another tab, opened before
     assert stale.status_code == 409
     assert rules(parts, synced)["fields_left_out"] == ["12"]
@@ -212,7 +216,7 @@ def test_an_audience_of_chosen_roles_is_set_on_the_page(parts: Parts, visit: Vis
     form = {"seen": seen(operator.get(address).text), "audience": "own", "roles": []}
     assert "Choose at least one" in operator.post(f"{address}/audience", form).text
     form |= {"roles": ["site_admin", "participant"], "activated_only": "yes"}
-    assert "Nothing is saved yet" in operator.post(f"{address}/audience", form).text
+    assert "Nothing is saved yet" in operator.post(f"{address}/audience", form, follow_redirects=True).text
     operator.post(f"{address}/audience", {**form, "sure": "yes"})
     assert rules(parts, synced)["audience"] == {"roles": ["participant", "site_admin"], "activated_only": True}
     page = operator.get(address).text
