@@ -4,6 +4,7 @@ STANDING = """CASE
  WHEN why_not = 'erased' THEN 'erased'
  WHEN cm_state = 'Active' AND why_not IS NULL THEN 'on'
  WHEN cm_state = 'Active' AND put_at IS NULL THEN 'not_ours'
+ WHEN cm_state = 'Active' AND why_not = 'failed' THEN 'stuck'
  WHEN cm_state = 'Active' AND brake_run IS NOT NULL AND why_not IN ('role', 'not_activated', 'not_told', 'no_address')
   THEN CASE brake_run WHEN 0 THEN 'kept' ELSE 'held' END
  WHEN cm_state = 'Active' THEN 'leaving'
@@ -13,5 +14,5 @@ STANDING = """CASE
  ELSE 'joining' END"""
 """Where somebody stands, in one word, from what else the row says: lists and counts of people go by it."""
 
-ON_LIST = ("on", "leaving", "held", "kept", "not_ours")
+ON_LIST = ("on", "leaving", "held", "kept", "stuck", "not_ours")
 """Standings of those who are Active in CM."""

@@ -107,6 +107,10 @@ def test_somebody_held_back_alone_says_for_how_long(connection: Connection) -> N
     sentence = told(Held(), "put", connection=connection, held_until=time.time() + 90, waiting_since=time.time())
     assert "written about too often" in sentence
     assert "1 minute to go." in sentence
+    leaver = told(
+        step="leave", why="blocked", connection=connection, held_until=time.time() + 90, waiting_since=time.time()
+    )
+    assert "Campaign Monitor did not remove them, and is asked again in 1 minute." in leaver
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0, "0 seconds"), (1, "1 second"), (7300, "2 hours"), (90000, "1 day")])

@@ -93,6 +93,29 @@ def test_filters_say_who_is_where_and_why(live: Live, somebody: Person, visit: V
     assert link in olga.get(address(live), query_string={"which": "opted_out", "q": one}).text
 
 
+def test_whoever_leaves_is_told_apart_from_whom_the_relay_fails_on_and_says_what_ehq_said(
+    live: Live, somebody: Person, visit: Visit
+) -> None:
+    olga, one = visit("operator"), somebody.known.ehq_id
+    live.cm.faults(code=901)  # which is about nobody
+    live.ehq.act("unsubscribe", id=one)
+    live.ehq.delivered()
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    text = " ".join(olga.get(address(live, somebody)).text.split())
+    assert "> Leaving</span>" in text
+    assert "No: Unsubscribed in EHQ</td>" in text
+    with live.relay.parts.database.write() as tx:
+        participants.change(tx, [somebody.id], why_not="failed")
+    with live.relay.parts.database.read() as tx:
+        counts = participants.counts(tx, live.connection.id)
+    assert counts["standing"]["stuck"] == 1
+    assert counts["on_list"] == len(live.cm.active())
+    shown = olga.get(address(live), query_string={"which": "stuck"}).text
+    assert "On the list, but the relay failed on them" in shown
+    assert "Leaving</span>" not in shown
+
+
 def test_pages_of_people_follow_one_another_without_gaps(live: Live, visit: Visit) -> None:
     from relay.web import people as pages
 

@@ -102,6 +102,8 @@ def _held_up(one: Person, connection: Connection | None, leaving: bool = False) 
         return f"Waiting{_since(one)}: Campaign Monitor failed just now, and is asked again by itself. {told}".strip()
     if one.held_until and one.held_until > now:
         left = spell(one.held_until - now)
+        if leaving:  # whatever Campaign Monitor refused: nobody who leaves is given up
+            return f"Waiting{_since(one)}: Campaign Monitor did not remove them, and is asked again in {left}."
         why = "written about too often in a short time, so Campaign Monitor wants a pause."
         return f"Waiting{_since(one)}: {why} {left} to go."
     return ""
