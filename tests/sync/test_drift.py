@@ -12,6 +12,7 @@ from relay.store.tables import deliveries
 from relay.sync.connections import connect
 from relay.sync.runs import drift
 from tests.conftest import Live
+from tests.sync.test_absence import go_on, run_in
 from tests.sync.test_notices import all_told
 
 
@@ -40,6 +41,20 @@ def test_a_value_changed_by_hand_in_campaign_monitor_is_put_back_and_named(live:
     live.cm.act("edit_field", email=email, field="What is your postcode?", value="9999")
     assert causes(live) == {"changed by hand in CM": 1}
     assert live.subscriber(email)["fields"]["What is your postcode?"] == before
+
+
+def test_a_value_changed_by_hand_between_a_runs_reading_and_its_reading_back_is_put_back_too(live: Live) -> None:
+    (one, changed), (_, other) = live.ehq.someone(0), live.ehq.someone(1)
+    before = live.subscriber(other)["fields"]["What is your postcode?"]
+    live.ehq.act("answer", id=one, question=12, value="3090", silent=True)
+    run = run_in(live, "verify")
+    for email in (changed, other):
+        live.cm.act("edit_field", email=email, field="What is your postcode?", value="9999")
+    go_on(live, run)
+    assert live.relay.status(live.connection)["refused"] == {}
+    assert live.subscriber(changed)["fields"]["What is your postcode?"] == "3090"
+    assert live.subscriber(other)["fields"]["What is your postcode?"] == before
+    assert causes(live) == {}
 
 
 def test_a_group_changed_without_an_event_is_named(live: Live) -> None:

@@ -18,6 +18,7 @@ from relay.store import structure as tables
 from relay.store.connections import Connection
 from relay.store.database import Tx
 from relay.store.holdings import Holding
+from relay.store.participants import BULK
 from relay.store.person import Person
 from relay.store.runs import Run
 from relay.store.structure import FORMER
@@ -100,8 +101,7 @@ class Reading:
             people = participants.by_ids(tx, self.connection.id, patches, lock=True)
             pages = {i: Page(asked, patch.updated_at) for i, patch in patches.items()}
             first = [see(Known(i), patches[i], pages[i], left_out) for i in sorted(patches.keys() - people.keys())]
-            cause = self.cause(Known(""), {})
-            also = {"seen_run": self.run.id, "cause": cause}
+            also = {"seen_run": self.run.id, "cause": self.cause(Known(""), {})}
             added = participants.add_known(tx, self.connection.id, first, picture.sought, **also)
             if heard_of_meanwhile := {known.ehq_id for known in first} - added.keys():
                 people |= participants.by_ids(tx, self.connection.id, heard_of_meanwhile, lock=True)
@@ -197,8 +197,7 @@ class Reading:
             page = cm.page(list_id, states[state], number)
             return page, following((state, number), page.pages), asked
 
-        start = tuple(self.cursor.get("at", (0, 1)))
-        with Prefetch(fetch, start, lambda answer: answer[1]) as pages:
+        with Prefetch(fetch, tuple(self.cursor.get("at", (0, 1))), lambda answer: answer[1]) as pages:
             for page, next_at, asked in pages:
                 self._hold(page.people, picture, cause, asked)
                 if next_at is None:
@@ -238,13 +237,12 @@ class Reading:
                 if not one.record.put and there[address].fields.get("ehq_id") == one.ehq_id
             ]
             participants.change(tx, ours_again, put_at=time.time())
-            if cause != NOT_KEPT:  # a complete read: whom it does not see is not there
-                participants.change(tx, [one.id for one in ours.values()], cm_seen_run=self.run.id)
-            if cause == NOT_KEPT:
+            if cause == NOT_KEPT:  # a second look at the same people
                 self._not_kept(tx, picture, [one.id for one, _ in found])
-        if cause != NOT_KEPT:  # that is a second look at the same people
-            self.count("cm_read", len(people))
-            self.count("left_alone", len(there) - len(ours))
+            else:  # a complete read: whom it does not see is not there
+                participants.change(tx, [one.id for one in ours.values()], cm_seen_run=self.run.id)
+                self.count("cm_read", len(people))
+                self.count("left_alone", len(there) - len(ours))
 
     def _elsewhere(self, tx: Tx, unknown: Mapping[str, Held]) -> dict[str, Holding]:
         """Unknown addresses whose subscribers say by their EHQ ID whose they are: somebody typed a new address in CM.
@@ -266,17 +264,23 @@ class Reading:
         asked.unmark(tx, self.connection.id, [mark for address in ours for mark in self.parts.vault.marks(address)])
 
     def _not_kept(self, tx: Tx, picture: Picture, ids: list[int]) -> None:
-        """CM answered well and holds something else. Sending the same again would change nothing: it is told instead,
-        on the person, until what we would send changes."""
+        """CM holds something else than it took: they are written once more, for a hand may have been in between. After
+        that it is told instead, on the person, until what we would send changes."""
         people = participants.by_our_ids(tx, self.connection.id, ids)
         verdicts = picture.judge(tx, people)
         for person in people:
             wanted = verdicts[person.id].wanted
-            if wanted and verdicts[person.id].step == "put" and person.waiting_since is None:
+            if wanted is None or verdicts[person.id].step != "put" or person.waiting_since is not None:
+                continue
+            if "written_again" not in self.counts:
+                participants.wait(tx, [person.id], BULK, NOT_KEPT, self.run.id)
+                self.count("to_write")
+                self.cursor["again"] = True
+            elif (person.cm_written_at or 0.0) > self.counts["written_again"]:
                 participants.refused(tx, person, "not-kept", wanted.fingerprint())
                 lost = {"code": "not-kept", "fields": differences(wanted, person.held)}
-                change = {"participant_id": person.id, "what": "refused", "run_id": self.run.id, "cause": NOT_KEPT}
-                runs.note(tx, self.connection.id, [{**change, "detail": lost}])
+                change = {"participant_id": person.id, "what": "refused", "cause": NOT_KEPT, "detail": lost}
+                runs.note(tx, self.connection.id, [{**change, "run_id": self.run.id}])
                 self.count("not_kept")
 
     def _vanished(self, cause: str | None) -> None:
