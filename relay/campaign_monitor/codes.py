@@ -109,7 +109,8 @@ WORDS: dict[str, Code] = {
     "temporarily_unavailable": Code("later", "Campaign Monitor's log-in service is away for a moment.", WAIT),
     "invalid_grant": Code("person", "Campaign Monitor no longer accepts the access it gave.", RECONNECT),
     "oauth": Code("person", "Campaign Monitor does not accept the relay as an application.",
-                  "Check CAMPAIGN_MONITOR_CLIENT_ID, CAMPAIGN_MONITOR_CLIENT_SECRET and the redirect URL registered."),
+                  "Connect it by an API key, or ask whoever looks after the relay to check CAMPAIGN_MONITOR_CLIENT_ID, "
+                  "CAMPAIGN_MONITOR_CLIENT_SECRET and the redirect URL registered."),
     "access_denied": Code("person", "Access was not granted in Campaign Monitor.", RECONNECT),
 }  # fmt: skip
 """Failures that carry no code of Campaign Monitor's: the network's, ours, and OAuth's (RFC 6749 §4.1.2.1, §5.2)."""
@@ -131,7 +132,8 @@ def by_status(status: int) -> Code:
                     "Ask whoever looks after the network, or Campaign Monitor's support.")  # fmt: skip
     if status == 404 or 300 <= status < 400:
         return Code("person", f"Campaign Monitor is not at the address set for it (HTTP {status}).",
-                    "Check CAMPAIGN_MONITOR_API_URL and CAMPAIGN_MONITOR_OAUTH_URL.")  # fmt: skip
+                    "Ask whoever looks after the relay to check CAMPAIGN_MONITOR_API_URL and "
+                    "CAMPAIGN_MONITOR_OAUTH_URL.")  # fmt: skip
     if status == 413:
         return Code("refused", "Something on the way to Campaign Monitor lets nothing so large pass (HTTP 413).",
                     "Ask whoever looks after the network.")  # fmt: skip

@@ -19,6 +19,15 @@ from relay.wiring import wire
 Parser = argparse.ArgumentParser
 
 
+TYPED = {
+    "address": "For example --name Bayside --ehq-url https://haveyoursay.example.gov.au",
+    "client": "Give its id with --cm-client-id.",
+    "250": "Choose another --list-name, or keep that list in step with --list-id and its id.",
+    "nothing": "Give --ehq-token, --ehq-login and --ehq-password, or --cm-api-key.",
+}
+"""What to type, where others have something to click; by the failure's code."""
+
+
 class Told(Parser):
     def error(self, message: str) -> NoReturn:
         """What was typed is wrong: a failure like any other, so that --json answers it, too."""
@@ -34,9 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parts = wire()
         answer, code = noted.acted(parts, options)
     except RelayError as error:
+        remedy = TYPED.get(error.code, error.remedy)
         if as_json:
-            print(orjson.dumps({"error": error.message, "remedy": error.remedy, "code": error.code}).decode())
-        print(f"relay: {error}", file=sys.stderr)
+            print(orjson.dumps({"error": error.message, "remedy": remedy, "code": error.code}).decode())
+        print(f"relay: {error.message} {remedy}".strip(), file=sys.stderr)
         return 2 if isinstance(error, Invalid) else 3 if isinstance(error, NeedsPerson) else 1
     except BrokenPipeError:
         return 1

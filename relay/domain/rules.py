@@ -113,7 +113,7 @@ WHY_NOT = {
     "not_activated": "Not activated, and this connection takes activated accounts only.",
     "absent": "Two complete runs in a row did not find them in EHQ.",
     "duplicate": "Another, newer EHQ account has the same address and holds it.",
-    "failed": "The relay failed on their answers; please report it.",
+    "failed": "The relay failed on their answers; please tell whoever looks after it.",
 }
 """Why somebody does not belong on the list: the word by which people are found, and the sentence for people."""
 

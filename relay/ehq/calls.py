@@ -208,7 +208,7 @@ def site_address(base_url: str) -> str:
     if not usable or not base_url.isprintable() or " " in base_url or parts.query or parts.fragment:
         raise Invalid(
             "The address of the EHQ site is not an address.",
-            remedy="For example --ehq-url https://haveyoursay.example.gov.au",
+            remedy="Write it as in a browser, for example https://haveyoursay.example.gov.au",
             code="address",
         )
     if "@" in parts.netloc:

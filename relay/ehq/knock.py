@@ -31,7 +31,7 @@ def knock(session: requests.Session, url: str, profile: Profile, secret: str) ->
         raise RetryLater("The relay could not store the test event just now.", remedy="Try again.", code="test-503")
     raise NeedsPerson(
         f"The address answers, but not as the relay's own door would (HTTP {status}).",
-        remedy="RELAY_BASE_URL must be the address of this relay, as EngagementHQ would call it.",
+        remedy="Ask whoever looks after the relay: RELAY_BASE_URL must be its address, as EngagementHQ would call it.",
         code="test-elsewhere",
     )
 
@@ -55,6 +55,7 @@ def _send(session: requests.Session, url: str, profile: Profile, secret: str) ->
         pass
     raise RetryLater(
         "Nobody answers at this address.",
-        remedy="RELAY_BASE_URL must be an address of this relay that the internet, and so EngagementHQ, can reach.",
+        remedy="Ask whoever looks after the relay: RELAY_BASE_URL must be an address of it that the internet, and so "
+        "EngagementHQ, can reach.",
         code="test-unreached",
     )

@@ -73,6 +73,7 @@ def _derived(key: str) -> bytes:
 def _unreadable() -> NeedsPerson:
     return NeedsPerson(
         "A stored secret cannot be read with any of RELAY_ENCRYPTION_KEYS.",
-        remedy="Put the key back with which it was stored: the keys' first one encrypts, all of them read.",
+        remedy="Ask whoever looks after the relay to put the key back with which it was stored: the first key "
+        "encrypts, all of them read.",
         code="encryption-key",
     )

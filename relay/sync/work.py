@@ -92,7 +92,11 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
         return False
     except Exception:
         log.exception("step failed", connection=connection.id, run=run.id, phase=run.phase)
-        _hold_run(parts, run, RetryLater(OURS, remedy="Report it, with what the worker's log says of it.", code=BUG))
+        _hold_run(
+            parts,
+            run,
+            RetryLater(OURS, remedy="Tell whoever looks after the relay: the worker's log says more.", code=BUG),
+        )
         return False
     if phase != "done":
         return True

@@ -46,7 +46,10 @@ def authorize(connection: Connection) -> Answer:
 def ask(parts: Parts, connection: Connection, again: str, *, link: bool) -> Answer:
     """To the consent page, with a state that only this browser can bring back."""
     if not has_app(parts):
-        remedy = "Set CAMPAIGN_MONITOR_CLIENT_ID and CAMPAIGN_MONITOR_CLIENT_SECRET, or use an API key."
+        remedy = (
+            "Connect by an API key instead. Or ask whoever looks after the relay to register it with Campaign Monitor "
+            "and set CAMPAIGN_MONITOR_CLIENT_ID and CAMPAIGN_MONITOR_CLIENT_SECRET."
+        )
         return page("refused", NO_APP, remedy, 500, again)
     state = secrets.token_urlsafe(24)
     session["campaign_monitor"] = {"state": state, "connection": connection.id, "again": again, "link": link}

@@ -25,16 +25,13 @@ TITLES = {
     "webhook": "Webhook, and on",
 }
 ELSEWHERE = {
-    "address": "Write the address as in a browser, for example https://haveyoursay.example.gov.au",
     "ehq-network": "Is the address right, and is the site up? Nothing was kept.",
     "ehq-login": "Check the key, or the log-in and its password. It must be a Site Administrator's.",
-    "250": "Choose another name, or keep the existing list in step instead.",
     "101": "It may have been deleted in Campaign Monitor: choose another.",
     "100": "Copy it again from Campaign Monitor: Account settings, API keys.",
     "60": "Use a log-in that may manage lists and import subscribers.",
-    "client": "Choose one of those shown here.",
 }
-"""What to do on these pages, where the command line would say something else; by the failure's code."""
+"""What to do on these pages, where elsewhere it is something else; by the failure's code."""
 ACCESS = ("60", "100", "102", "120", "122", "invalid_grant", "not-connected")
 """Failures that another access to Campaign Monitor mends."""
 BY_API = ("read", "answers", "preview")

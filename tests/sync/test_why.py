@@ -54,7 +54,7 @@ def told(
         ({"held": replace(ON, state="Deleted")}, "Someone removed this person in Campaign Monitor. That word stands"),
         ({"held": Held(), "why": "unsubscribed"}, "Not on the list. Unsubscribed in EHQ. They come back when EHQ says"),
         ({"held": Held(), "why": "blocked"}, "Blocked in EHQ."),
-        ({"why": "failed"}, "On the list. The relay failed on their answers; please report it."),
+        ({"why": "failed"}, "On the list. The relay failed on their answers; please tell whoever looks after it."),
         ({"held": Held(), "why": "deleted"}, "under a new EHQ id"),
         ({"held": Held(), "why": "not_told"}, "has not said yet whether this person is subscribed"),
         ({"held": Held(), "why": "role"}, "Their role (hub admin) is outside the audience"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
@@ -11,6 +14,7 @@ from flask import Flask, g
 
 from relay.web import words
 
+ROOT = Path(__file__).parents[2]
 MOMENT = 1795530496.0
 """24 November 2026, 14:28:16 UTC"""
 
@@ -102,3 +106,22 @@ def test_what_was_changed_is_said_without_a_way_to_smuggle_markup() -> None:
         said == '<ul class="plain"><li>time zone: UTC → &lt;b&gt;</li><li>roles: none → none</li><li>on: yes</li></ul>'
     )
     assert words.changes(None) == ""
+
+
+def test_nobody_who_has_only_pages_is_told_to_type_a_command() -> None:
+    """Wherever a text may come onto a page: the command line has words of its own for the same failures."""
+    told = []
+    for file in (*ROOT.glob("relay/**/*.py"), *ROOT.glob("relay/**/*.html")):
+        if "relay/cli/" in file.as_posix() or file.name in ("check.py", "health.py"):  # `relay check`, and /readyz
+            continue
+        if file.suffix == ".html":
+            texts = re.findall(r">([^<]*)<", file.read_text())
+        else:
+            tree = ast.parse(file.read_text())
+            notes = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+            constants = (one for one in ast.walk(tree) if isinstance(one, ast.Constant) and id(one) not in notes)
+            texts = [one.value for one in constants if isinstance(one.value, str)]
+        told += [
+            f"{file.name}: {text}" for text in texts if re.search(r"(^|\s)--[a-z]+|`relay |\brelay [a-z]+ C\b", text)
+        ]
+    assert not told

@@ -74,7 +74,7 @@ def drafted(
     if not name or not name.isprintable() or not (ehq_url or reads == "export"):
         raise Invalid(
             "A connection needs a name, and the address of the EHQ site.",
-            remedy="For example --name Bayside --ehq-url https://haveyoursay.example.gov.au",
+            remedy="Write the address as in a browser, for example https://haveyoursay.example.gov.au",
             code="address",
         )
     ehq_url = site_address(ehq_url) if ehq_url else ""

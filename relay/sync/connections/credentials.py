@@ -136,7 +136,7 @@ def reconnect(
     if cm_api_key:
         new |= {"cm_credential": parts.vault.lock({"api_key": cm_api_key}), "cm_token_expires_at": None}
     if not new:
-        raise Invalid("Nothing was given.", remedy="Give --ehq-token, --ehq-login and --ehq-password, or --cm-api-key.")
+        raise Invalid("Nothing was given.", remedy="Give a key, or a log-in and its password.", code="nothing")
     trial = replace(connection, **new)
     if ehq:
         parts.ehq(trial).check()

@@ -57,7 +57,8 @@ def _keep(parts: Parts, connection: Connection, cm: CampaignMonitor, lease: Leas
     if _inside(base) and not _inside(parts.settings.campaign_monitor_api_url):
         raise NeedsPerson(
             f"Campaign Monitor cannot reach the relay at {base}, so it cannot tell of opt-outs at once.",
-            remedy="Set RELAY_BASE_URL to the address under which the internet reaches the relay.",
+            remedy="Ask whoever looks after the relay to set RELAY_BASE_URL to the address under which the internet "
+            "reaches it.",
             code="hook-address",
         )
     stored = parts.vault.unlock(connection.cm_hook) if connection.cm_hook else {"token": random.token_urlsafe(32)}

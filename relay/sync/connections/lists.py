@@ -56,7 +56,7 @@ def the_client(clients: Sequence[Client], wanted: str | None) -> Client:
         wrong = "is not one of this account's clients" if wanted else "must be chosen: there are several"
         raise NeedsPerson(
             f"The Campaign Monitor client {wrong}. There are: {names}.",
-            remedy="Give its id with --cm-client-id.",
+            remedy="Choose one of them.",
             code="client",
         )
     return chosen[0]
@@ -68,7 +68,7 @@ def adoptable(parts: Parts, draft: Connection, lists: Sequence[ListName], list_i
     if found is None:
         raise NeedsPerson(
             f"There is no list {list_id!r} under this client.",
-            remedy="Look its id up in Campaign Monitor.",
+            remedy="It may have been deleted in Campaign Monitor: choose another.",
             code="101",
         )
     with parts.database.read() as tx:
@@ -97,8 +97,8 @@ def free_title(lists: Sequence[ListName], title: str) -> str:
     if same is not None:
         raise NeedsPerson(
             f"A list named {title!r} exists already ({same}).",
-            remedy=f"Choose another --list-name, or keep that list in step with --list-id {same}: "
-            "people whom the relay did not put there are left alone.",
+            remedy="Choose another name, or keep the existing list in step instead: people whom the relay did not put "
+            "there are left alone.",
             code="250",
         )
     return title

@@ -8,6 +8,7 @@ from relay.sync.parts import Parts
 
 TICKS_S = 60.0
 """A clock that has not ticked for so long stands still."""
+ASK = "Ask whoever looks after the relay to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +25,17 @@ class Alive:
     def still(self) -> tuple[str, str] | None:
         """Why nothing moves, and what to do about it; None while everything that is needed is there."""
         if self.queue is None:
-            told = "the queue does not answer", "Start it, or mend REDIS_URL; it goes on by itself then."
+            told = "the queue does not answer", f"{ASK} start it, or mend REDIS_URL; it goes on by itself then."
         elif not self.workers:
-            told = "no worker runs", "Start one: the process “worker” of the Procfile, by hand `python worker.py`."
+            told = (
+                "no worker runs",
+                f"{ASK} start one: the process “worker” of the Procfile, by hand `python worker.py`.",
+            )
         elif not self.ticking:
-            told = "the clock stands still", "Start it: the process “clock” of the Procfile, `python worker.py clock`."
+            told = (
+                "the clock stands still",
+                f"{ASK} start it: the process “clock” of the Procfile, `python worker.py clock`.",
+            )
         else:
             return None
         return f"Nothing moves: {told[0]}. Nothing is lost.", told[1]

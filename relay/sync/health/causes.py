@@ -97,7 +97,7 @@ def found(tx: Tx, connection: Connection) -> Iterator[Problem]:
         )
     if number := problems.failed(tx, connection.id):
         title = "The relay fails on what EngagementHQ says of some people, so nothing is written about them."
-        remedy = "Report it, with what the worker's log says of them. Each run tries them again."
+        remedy = "Tell whoever looks after the relay: the worker's log says more. Each run tries them again."
         yield Problem("failed", "failed", "", title, remedy, number, now, now, "start a run")
     yield from _segments(tx, connection, now)
     yield from _fields(tx, connection, now)

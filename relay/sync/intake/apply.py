@@ -30,7 +30,7 @@ LOOKED_AHEAD = 20_000
 LEAVING_EVENTS = ("participant.unsubscribed", "participant.blocked", "participant.deleted")
 AGAIN_S = 3600.0
 """A hint that something must be read again brings the next run forward, at most once in this time."""
-OURS = "The relay failed on this delivery; please report it, then take the delivery in again."
+OURS = "The relay failed on this delivery; please tell whoever looks after it, then take the delivery in again."
 log = structlog.get_logger()
 
 

@@ -90,7 +90,7 @@ def of_run(
     with parts.database.read() as tx:
         run = runs.find(tx, run_id)
         if run is None or run.connection_id != connection.id:
-            raise RelayError(f"There is no run {run_id} here.", remedy="`relay runs C` shows them.")
+            raise RelayError(f"There is no run {run_id} here.", remedy="Look which there are.")
         rows = runs.drift(tx, run_id, limit, name)
         people = participants.by_our_ids(tx, connection.id, sorted({row["participant_id"] for row in rows}))
         labels = {field.source: field.name or field.label for field in structure.all_fields(tx, connection.id)}
