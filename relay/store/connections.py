@@ -52,6 +52,11 @@ class Connection:
     def writable(self) -> bool:
         return self.state == "on" and self.cm_list_id is not None
 
+    @property
+    def unasked(self) -> bool:
+        """Whether nobody could choose yet who is on the list and what travels: with EHQ's API the set-up asks."""
+        return self.reads == "export" and self.exported_at is None
+
     def run_due(self, now: float) -> bool:
         return self.next_run_at is None or self.next_run_at <= now
 

@@ -19,7 +19,7 @@ from relay.sync.parts import Parts
 from relay.sync.runs import brake, drift
 from relay.sync.runs.reconcile import Step
 from relay.sync.runs.start import start_run
-from relay.sync.upsert.visits import Busy, failed, list_claim, open_lanes, visit, waits
+from relay.sync.upsert.visits import BUG, Busy, failed, list_claim, open_lanes, our_mistake, visit, waits
 
 GIVE_UP_S = 1800.0
 """A run whose step fails for so long ends as incomplete."""
@@ -28,7 +28,7 @@ NOT_ON = {
     "remedy": "Resume it, and the run goes on; or finish its set-up. A dry run needs neither.",
     "code": "not-on",
 }
-OURS, BUG, BUG_TRIES = "The run failed on our side; nothing is lost.", "bug", 4
+BUG_TRIES = 4
 EHQ_PHASES = ("groups", "ehq")
 log = structlog.get_logger()
 
@@ -92,11 +92,7 @@ def _advance(parts: Parts, connection: Connection, run: Run, lease: Lease) -> bo
         return False
     except Exception:
         log.exception("step failed", connection=connection.id, run=run.id, phase=run.phase)
-        _hold_run(
-            parts,
-            run,
-            RetryLater(OURS, remedy="Tell whoever looks after the relay: the worker's log says more.", code=BUG),
-        )
+        _hold_run(parts, run, our_mistake())
         return False
     if phase != "done":
         return True

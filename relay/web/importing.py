@@ -94,16 +94,11 @@ def one(connection: Connection, number: int) -> str:
             {"label": q, "sensitive": sensitive(q), "on": q.strip().lower() not in out, "answered": answered.get(q)}
             for q in questions
         ],
-        first=_first(connection),
+        first=connection.unasked,
         audience=audience_of(connection.rules),
         seen=seen(connection),
         until=export.uploaded_at + stored.KEPT_S,
     )
-
-
-def _first(connection: Connection) -> bool:
-    """Whether nobody could yet decide who is on the list: with the API the set-up asks."""
-    return connection.reads == "export" and connection.exported_at is None
 
 
 @blueprint.post("/c/<connection>/import/<int:number>/look")
@@ -126,7 +121,7 @@ def _choose(connection: Connection, export: Export) -> bool:
     before = connection.rules.model_dump(mode="json")
     after = {**before, "fields_left_out": out}
     try:
-        if _first(connection) and (chosen := audience()):
+        if connection.unasked and (chosen := audience()):
             after["audience"] = chosen.model_dump(mode="json")
         if after == before:
             return True

@@ -58,6 +58,8 @@ def strike() -> Response | None:
             return Response("<html><body><h1>Server Error</h1></body></html>", 500, mimetype="text/html")
         if status := faults.take("status"):
             return answer({"Code": int(status), "Message": "Simulated"}, int(status))
+        if request.args.get("email") in (faults.get("spoils") or ()):
+            raise CMError(500, 500)
         if code := faults.take("code"):
             raise CMError(int(code), {60: 401, 100: 401, 101: 401, 102: 401}.get(int(code), 400))
     check_credential(here)

@@ -22,7 +22,7 @@ FAULTS = {
     "segment_limit": "most segments on a list, then 283",
     "segment_busy": "segment calls answer 278 and 287 in turn (a number: so many of them)",
     "refuse": "{address: Code} refused when added, updated or imported",
-    "spoils": "addresses with which an import answers 500, as whatever is sent with them",
+    "spoils": "addresses with which any call answers 500, as whatever is sent with them in an import",
     "partial_every": 'every n-th person of an import fails with Code 1 (or {"every": n, "code": c})',
     "options_drop_rules": "changing a field's options drops segment rules on it (default true)",
     "msm_merge": "added and imported options join those held, instead of replacing them",

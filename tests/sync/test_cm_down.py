@@ -6,9 +6,11 @@ import time
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from relay import clock
 from relay.store import connections, participants
+from relay.store.tables import fields
 from relay.sync.connections import credentials
 from tests.conftest import Live
 
@@ -164,3 +166,22 @@ def test_whom_a_run_left_waiting_is_written_without_another_run(live: Live, refu
         participants.change(tx, [person.id], held_until=None)  # the pause is over
     live.relay.settle(live.connection)
     assert live.subscriber(email)["fields"]["What is your postcode?"] == "3055"
+
+
+def test_a_mistake_of_ours_holds_the_connection_and_says_whose_it_is(live: Live) -> None:
+    def options_are(what: Any) -> None:
+        with live.relay.parts.database.write() as tx:
+            tx.execute(sa.update(fields).values(options=what))
+
+    options_are(7)  # which nobody expects
+    _, email = live.ehq.register()
+    live.ehq.delivered()
+    tries(live)
+    assert held(live) > 0, "it is not made again at once"
+    problem = live.relay.parts.connection(live.connection.id).problem or {}
+    assert "on our side" in problem["message"]
+    assert "log" in problem["remedy"]
+    options_are([])
+    live.arrives()
+    assert live.state(email) == "Active"
+    assert live.relay.status(live.connection)["problem"] is None

@@ -71,6 +71,42 @@ def test_who_is_alone_does_not_hold_the_connection_for_ever(live: Live, crowd: l
     assert live.state(email) == "Active"
 
 
+def test_who_cannot_leave_waits_alone_and_leaves_once_it_passes(live: Live) -> None:
+    (one, stuck), (two, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.faults(spoils=[stuck])
+    live.ehq.act("unsubscribe", id=one)
+    live.ehq.delivered()
+    for _ in range(5):  # however often: whoever leaves is never given up
+        looks(live, 2)
+        pause_is_over(live, one)
+        live.ehq.register()
+        live.ehq.delivered()
+    live.ehq.act("unsubscribe", id=two)
+    live.ehq.delivered()
+    looks(live, 2)
+    now = live.relay.status(live.connection)
+    assert (now["waiting"], now["refused"], now["problem"]) == (1, {}, None)
+    live.cm.faults(spoils=None)
+    pause_is_over(live, one)
+    looks(live, 1)
+    live.agrees()
+
+
+def test_who_cannot_move_waits_alone_and_is_refused_in_the_end(live: Live) -> None:
+    one, before = live.ehq.someone(0)
+    live.cm.faults(spoils=[before])
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True)
+    live.ehq.delivered()
+    for _ in range(5):
+        looks(live, 2)
+        pause_is_over(live, one)
+        live.ehq.register()
+        live.ehq.delivered()
+    looks(live, 2)
+    now = live.relay.status(live.connection)
+    assert (now["waiting"], now["refused"], now["problem"]) == (0, {"spoils": 1}, None)
+
+
 def test_while_nobody_passes_it_is_campaign_monitor_and_a_few_calls_say_so(live: Live) -> None:
     people = [live.ehq.register() for _ in range(40)]
     live.cm.faults(status=500)

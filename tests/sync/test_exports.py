@@ -26,6 +26,7 @@ from relay.sync.connections import connect, credentials
 from relay.sync.exports import exports, uploads
 from relay.sync.exports.exported import ExportStep
 from relay.sync.exports.uploads import Manifest, Upload
+from relay.sync.health.standing import look
 from relay.sync.people import erase
 from relay.sync.structure import form
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
@@ -127,6 +128,22 @@ def test_the_first_export_fills_the_list_with_participants_and_team_answers_and_
     with kept.relay.parts.database.read() as tx:
         assert store.unseen(tx, kept.connection.id, -1, 0, 1)
         assert store.page(tx, 1, 0, 0) is None, "the export is deleted when its run has ended"
+
+
+def test_who_registers_before_the_first_export_waits_for_it_since_nobody_chose_yet_what_travels(
+    by_hand: ByHand, door: Callable[[Connection], str]
+) -> None:
+    door(by_hand.connection)
+    _, email = by_hand.ehq.register()
+    by_hand.ehq.delivered()
+    by_hand.relay.work()
+    assert by_hand.state(email) is None
+    said = look(by_hand.relay.parts, by_hand.now).standing
+    assert "1 person, of whom webhooks told, must wait for it" in said.sentence
+    assert "Upload" in said.remedy
+    by_hand.read("Female Only", "Pet owners")
+    assert by_hand.state(email) == "Active"
+    by_hand.agrees()
 
 
 def test_the_same_export_again_changes_nothing(kept: ByHand) -> None:

@@ -108,13 +108,18 @@ def standing(
     if helpers and helpers.still:
         return Standing("Needs you", helpers.still[0], "bad", helpers.still[1])
     if connection.held(now) and problem:
-        return Standing("Held", told[0], "warning", "It tries again by itself, within a minute.")
+        return Standing("Held", told[0], "warning", told[1] or "It tries again by itself, within a minute.")
     if running and not running.dry:
         if last is None:
             return Standing("First sync", "The first run is under way.", "busy")
         return Standing("Catching up", "A run compares both sides now.", "busy")
     if last and last.state == "needs_person":
         return _unread(last)
+    if connection.unasked:
+        sentence = exports.last_read(connection)
+        if waiting.people:
+            sentence = f"{sentence} {_people(waiting.people)}, of whom webhooks told, must wait for it."
+        return Standing("On", sentence, "warning" if waiting.people else "good", "Upload the first one.")
     if waiting.since is not None and now - waiting.since > SLOW_S:
         many = _people(waiting.people) if waiting.people else f"{waiting.deliveries:,} deliveries"
         return Standing("Catching up", f"{many} wait to reach Campaign Monitor.", "busy")
@@ -124,9 +129,8 @@ def standing(
     if last and last.state == "incomplete":
         sentence = f"Changes arrive, but the last run could not read everything. {_told(last)[0]}".strip()
         return Standing("On", sentence, "warning", "The next run tries again by itself.")
-    if connection.reads == "export" and (last is None or not waiting.people):
-        wanting = "" if connection.exported_at else "Upload the first one."
-        return Standing("On", exports.last_read(connection), "good", wanting)
+    if connection.reads == "export" and not waiting.people:
+        return Standing("On", exports.last_read(connection), "good")
     if last is None:
         return Standing("On", "Changes arrive. No run has compared both sides yet.", "good", "Start the first run.")
     if waiting.people:

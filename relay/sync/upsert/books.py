@@ -32,6 +32,7 @@ class Books:
     picture: Picture = field(init=False)
     barred: set[str] | None = field(init=False, default=None)
     passed: bool = field(init=False, default=False)
+    """Whether CM took anything in this look."""
     failures: int = field(init=False)
     """How often in a row CM has failed before this look."""
 
@@ -111,8 +112,8 @@ class Books:
             participants.hold_back(tx, person, min(delay, 900.0))
 
     def succeeded(self) -> None:
-        if self.connection.held_times and not self.passed:
-            self.passed = True
+        first, self.passed = not self.passed, True
+        if first and self.connection.held_times:
             with self.parts.database.write() as tx:
                 connections.succeeded(tx, self.connection)
 

@@ -131,10 +131,14 @@ class Imports(Books):
         if not passed and not all(person.held_times for person, _ in alone):
             raise error
         for person, wanted in alone:
-            if passed and person.held_times >= PATIENT:
-                self.failed(person, wanted, SPOILS, error.message)
-            else:
-                self.hold_back(person, None)
+            self.spoiled(person, wanted if passed else None, error)
+
+    def spoiled(self, person: Person, wanted: Wanted | None, error: RelayError) -> None:
+        """Only they wait on. Whoever leaves wants nothing, and is tried for ever (design rule 2)."""
+        if wanted and person.held_times >= PATIENT:
+            self.failed(person, wanted, SPOILS, error.message)
+        else:
+            self.hold_back(person, None)
 
     def _sent(self, pairs: Pairs) -> bool:
         """Whether CM did not fail again."""

@@ -27,6 +27,7 @@ VISIT_S = 5.0
 """How long one connection may keep a worker while others wait for their turn."""
 LEAVERS_TRY_S = 60.0
 LIST_WAIT_S = 3.0
+OURS, BUG = "The relay failed on our side; nothing is lost.", "bug"
 log = structlog.get_logger()
 
 
@@ -81,6 +82,14 @@ def _look(parts: Parts, connection_id: str, lease: Lease, ends: float) -> bool:
     except RelayError as error:
         failed(parts, connection, error)
         return False
+    except Exception:
+        log.exception("visit failed", connection=connection.id)
+        failed(parts, connection, our_mistake())
+        return False
+
+
+def our_mistake() -> RetryLater:
+    return RetryLater(OURS, remedy="Tell whoever looks after the relay: the worker's log says more.", code=BUG)
 
 
 def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
@@ -113,7 +122,7 @@ def open_lanes(tx: Tx, connection: Connection) -> tuple[int, ...]:
     if connection.held(time.time()):
         failed_at = (connection.problem or {}).get("since", time.time())
         return (LEAVING,) if participants.any_waiting(tx, connection.id, (LEAVING,), failed_at) else ()
-    if connection.state != "on":
+    if connection.state != "on" or connection.unasked:
         return (LEAVING,)
     # Whom a run left waiting (CM took them too often, or failed for long) need not wait for the next one.
     return (LEAVING, LIVE, BULK) if runs.left_some(tx, connection.id) else (LEAVING, LIVE)
@@ -125,6 +134,8 @@ def waits(parts: Parts, connection_id: str) -> bool:
         connection = connections.find(tx, connection_id)
         if connection is None:
             return False
+        if connection.held(time.time()) and (connection.problem or {}).get("code") == BUG:
+            return False  # our mistake would be made again at once
         lanes = open_lanes(tx, connection)
         if deliveries.any_waiting(tx, connection_id):
             return True

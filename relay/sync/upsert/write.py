@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from relay.campaign_monitor.errors import ABOUT_PERSON, LOOK_AGAIN, Throttled
+from relay.campaign_monitor.errors import ABOUT_PERSON, LOOK_AGAIN, TROUBLE, Throttled
 from relay.domain.mapping import Wanted
 from relay.errors import NeedsPerson, Refused, RelayError
 from relay.store import asked, participants, removals, runs
@@ -50,11 +50,15 @@ class Visit(Singles):
         alone = [*alone, *(p for p in puts if p.id in known)][:SINGLY]
         self._land_before(alone, verdicts)
         moves = [p for p in alone if verdicts[p.id].step == "move"]
-        self._singly([p for p in alone if verdicts[p.id].step == "leave"], verdicts, self.leave)
-        self._singly(holders_first(moves, verdicts), verdicts, self.move, parallel=1)
-        self._singly([p for p in alone if verdicts[p.id].step in ("restore", "put")], verdicts, self.take)
+        troubled = [
+            *self._singly([p for p in alone if verdicts[p.id].step == "leave"], verdicts, self.leave),
+            *self._singly(holders_first(moves, verdicts), verdicts, self.move, parallel=1),
+            *self._singly([p for p in alone if verdicts[p.id].step in ("restore", "put")], verdicts, self.take),
+        ]
         if plain := [p for p in puts if p.id not in known]:
             self.put({p.id: (p, w) for p in plain if (w := verdicts[p.id].wanted)})
+        if troubled:
+            self._judge_trouble(troubled, verdicts)
         return len(people)
 
     def _land_before(self, alone: Sequence[Person], verdicts: Mapping[int, Verdict]) -> None:
@@ -70,8 +74,9 @@ class Visit(Singles):
         verdicts: Mapping[int, Verdict],
         act: Callable[[Person, Verdict], None],
         parallel: int = PARALLEL,
-    ) -> None:
-        """Calls about one person each, a few at a time; one that fails is told after the others are done."""
+    ) -> list[tuple[Person, RelayError]]:
+        """Calls about one person each, a few at a time. Answers in whose call CM was in trouble; any other failure is
+        raised, after the others are done."""
 
         def attempt(person: Person) -> RelayError | None:
             try:
@@ -82,11 +87,25 @@ class Visit(Singles):
             return None
 
         if not people:
-            return
+            return []
         with ThreadPoolExecutor(parallel, thread_name_prefix="singly") as pool:
-            failures = [error for error in pool.map(attempt, people) if error]
-        for error in sorted(failures, key=lambda error: isinstance(error, NeedsPerson), reverse=True):
+            failures = [(p, error) for p, error in zip(people, pool.map(attempt, people), strict=True) if error]
+        others = [error for _, error in failures if error.code not in TROUBLE]
+        for error in sorted(others, key=lambda error: isinstance(error, NeedsPerson), reverse=True):
             raise error
+        return failures
+
+    def _judge_trouble(self, troubled: Sequence[tuple[Person, RelayError]], verdicts: Mapping[int, Verdict]) -> None:
+        """As with imports: who fails again, or while others pass, waits longer, and in the end is refused.
+
+        :raise RetryLater: about everyone else: it may be Campaign Monitor's own trouble.
+        """
+        self.finish()
+        theirs = [(p, error) for p, error in troubled if p.held_times or (self.failures and self.passed)]
+        for person, error in theirs:
+            self.spoiled(person, verdicts[person.id].wanted if self.passed else None, error)
+        if len(theirs) < len(troubled):
+            raise troubled[0][1]
 
     def _not_alone(self, person: Person, wanted: Wanted | None, error: RelayError) -> RelayError | None:
         """A call about one person failed: the error, unless it is about them only."""
