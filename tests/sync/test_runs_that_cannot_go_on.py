@@ -120,7 +120,7 @@ def test_a_step_that_fails_for_a_bug_of_ours_is_tried_a_few_times_and_the_next_r
     assert run.state == "incomplete"
     assert run.problem is not None
     assert "our side" in run.problem["message"]
-    assert "Report" in run.problem["remedy"]
+    assert "log" in run.problem["remedy"]
     assert live.run().state == "completed"
 
 
