@@ -14,44 +14,44 @@ FORMER = "former:"
 what is there is moved."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     id: int
     connection_id: str
     source: str
-    also: str | None
+    also: str | None = None
     label: str
-    earlier: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
     kind: str
     type: str
     choices: tuple[str, ...]
-    name: str | None
-    key: str | None
-    options: tuple[str, ...]
-    asked: bool
-    problem: str | None
-    cut: int
-    skipped: int
-    counted_run: int | None
+    name: str | None = None
+    key: str | None = None
+    options: tuple[str, ...] = ()
+    asked: bool = True
+    problem: str | None = None
+    cut: int = 0
+    skipped: int = 0
+    counted_run: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     id: int
     connection_id: str
     ehq_id: str
-    also: str | None
+    also: str | None = None
     name: str
-    heard_at: float
+    heard_at: float = 0.0
     option: str
-    title: str | None
-    segment_id: str | None
-    problem: str | None
-    seen_run: int | None
-    absent_runs: int
-    deleted: bool
-    members_told_at: float | None
-    members_after: float | None
+    title: str | None = None
+    segment_id: str | None = None
+    problem: str | None = None
+    seen_run: int | None = None
+    absent_runs: int = 0
+    deleted: bool = False
+    members_told_at: float | None = None
+    members_after: float | None = None
 
 
 def all_fields(tx: Tx, connection_id: str) -> list[Field]:

@@ -176,7 +176,29 @@ def learn(
 
     `answers` are examples by question id, which tell the type where EHQ does not say it.
     """
-    connection_id = picture.connection.id
+    fields, groups = _unknown(picture, questions, group_names, answers or {})
+    structure.add_fields(tx, [{**row, "connection_id": picture.connection.id} for row in fields])
+    structure.add_groups(tx, picture.connection.id, groups)
+    return bool(fields or groups)
+
+
+def imagine(
+    picture: Picture, questions: Iterable[Question], group_names: Mapping[str, str], answers: Mapping[str, Any]
+) -> Picture:
+    """What it will be once that is learnt; nothing is stored."""
+    fields, groups = _unknown(picture, questions, group_names, answers)
+    ours: dict[str, Any] = {"id": 0, "connection_id": picture.connection.id}
+    return Picture(
+        picture.connection,
+        [*picture.fields.values(), *(Field(**{**ours, **row, "choices": tuple(row["choices"])}) for row in fields)],
+        [*picture.groups.values(), *(Group(**ours, ehq_id=i, name=name, option=option) for i, name, option in groups)],
+    )
+
+
+def _unknown(
+    picture: Picture, questions: Iterable[Question], group_names: Mapping[str, str], answers: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[tuple[str, str, str]]]:
+    """Rows of fields, and (id, name, option) of groups, of which nobody told before."""
     base = [
         {"source": s, "label": label, "kind": "", "type": kind, "choices": []}
         for s, (label, kind) in BASE_FIELDS.items()
@@ -187,18 +209,16 @@ def learn(
             "source": f"answer:{q.id}",
             "label": q.label or f"Question {q.id}",
             "kind": q.kind,
-            "type": values.type_of(q.kind, (answers or {}).get(q.id)),
+            "type": values.type_of(q.kind, answers.get(q.id)),
             "choices": list(q.options),
         }
         for q in questions
         if f"answer:{q.id}" not in picture.fields
     }
-    structure.add_fields(tx, [{**row, "connection_id": connection_id} for row in (*base, *new.values())])
     groups = [
         (i, name or f"Group {i}", option_text(name, i)) for i, name in group_names.items() if i not in picture.groups
     ]
-    structure.add_groups(tx, connection_id, groups)
-    return bool(base or new or groups)
+    return [*base, *new.values()], groups
 
 
 def option_text(name: str, group_id: str) -> str:

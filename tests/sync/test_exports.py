@@ -337,6 +337,21 @@ def test_a_dry_run_tells_who_would_change_and_how_many_are_missing(kept: ByHand)
     assert (dry.counts["changes"], dry.counts.get("joins", 0), dry.counts["missing"]) == (1, 0, 1)
 
 
+def test_a_dry_run_knows_of_questions_and_groups_that_the_export_brings(by_hand: ByHand) -> None:
+    def renamed(rows: Rows) -> Rows:
+        return [{k.replace("postcode", "post code"): v for k, v in row.items()} for row in rows]
+
+    assert by_hand.read("Pet owners").state == "completed"
+    assert by_hand.read(dry=True).counts.get("changes", 0) == 0
+    listed = [one for one in by_hand.ehq.people().values() if one["role-name"] in ("participant", "project_admin")]
+    belong = [one for one in listed if one["subscribed"] and not one["blocked"]]
+    answered = sum("12" in {a["question-id"] for a in one["signup-answers"]} for one in belong)
+    assert by_hand.read(dry=True, edit=renamed).counts["changes"] == answered
+    members = by_hand.read("Female Only", dry=True).counts["changes"]
+    assert by_hand.read("Female Only").state == "completed"
+    assert members == len(by_hand.members("Female Only")) > 0
+
+
 def test_whoever_was_erased_is_not_brought_back_by_an_export(kept: ByHand) -> None:
     _, email = kept.ehq.someone()
     with kept.relay.parts.database.read() as tx:
@@ -548,4 +563,4 @@ def test_a_dry_run_for_a_list_with_people_says_who_opted_out_there_and_who_is_on
     run = ByHand(relay, ehq, cm, made).read(dry=True)
     belong = sum(a["subscribed"] and not a["blocked"] for a in ehq.people().values())
     assert (run.counts["opted_out"], run.counts["joins"]) == (2, belong - 3)
-    assert run.counts["left_alone"] == 1
+    assert (run.counts["changes"], run.counts["left_alone"]) == (1, 1), "who is on it already gets answers there"

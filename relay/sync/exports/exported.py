@@ -21,7 +21,7 @@ from relay.store.exports import PREFIX, Export
 from relay.store.person import Person, stranger
 from relay.sync.exports.exports import unlock
 from relay.sync.intake.identity import question_ids
-from relay.sync.picture import Picture, learn
+from relay.sync.picture import Picture, imagine, learn
 from relay.sync.runs.brake import ABSENT_RUNS, UNTOLD
 from relay.sync.runs.reading import COMPARED
 from relay.sync.runs.reconcile import Step
@@ -218,6 +218,9 @@ class ExportStep(Step):
     # A dry run keeps nothing of a file that may be the wrong one: it only imagines it.
 
     def _imagine(self, picture: Picture, patches: Sequence[Patch], asked: float) -> None:
+        questions = {q.id: q for one in patches for q in one.questions}
+        answers = {q: answer for one in patches for q, answer in (one.values.get("answers") or {}).items()}
+        picture = imagine(picture, questions.values(), self._group_names(), answers)
         with self.parts.database.read() as tx:
             known = participants.by_ids(tx, self.connection.id, [one.ehq_id for one in patches])
             people = []
