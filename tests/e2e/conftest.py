@@ -103,6 +103,24 @@ def axe(page: Page) -> None:
     assert not found.violations_count, found.generate_report()
 
 
+COVERED = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.disabled)
+  .filter((one) => !one.closest(".visually-hidden, .skip-link, [aria-hidden=true]"))
+  .filter((one) => {
+    one.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+    const box = [...one.getClientRects()].find((part) => part.width > 0) ?? one.getBoundingClientRect();
+    const there = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+    return !there || !(one.contains(there) || there.contains(one) || there.closest("label")?.control === one);
+  })
+  .map((one) => one.outerHTML.slice(0, 160))"""
+
+
+def within_reach(page: Page) -> None:
+    """Asserts that whatever can be pressed or filled in is to be seen once one scrolls to it, with nothing over it."""
+    covered = page.evaluate(COVERED)
+    assert not covered, "\n".join(covered)
+
+
 def narrow_enough(page: Page) -> None:
     """Asserts that nothing sticks out sideways."""
     inside, outside = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")

@@ -51,6 +51,14 @@ addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
+// What was opened to be asked again is closed by Escape, and the focus goes back to what opened it.
+document.addEventListener("keydown", (event) => {
+  const asked = event.key === "Escape" && event.target.closest("details.confirm[open]");
+  if (!asked) return;
+  asked.open = false;
+  asked.querySelector("summary").focus();
+});
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
