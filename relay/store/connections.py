@@ -40,6 +40,7 @@ class Connection:
     cm_hook_problem: Mapping[str, Any] | None = None
     reads: str = "api"
     exported_at: float | None = None
+    """When the export was made that was last read to its end; 0 while the first one is read."""
     segments_after: float | None = None
     rules_kept: Mapping[str, Any] | None = None
     switches: Mapping[str, Any] | None = None
@@ -55,7 +56,7 @@ class Connection:
     @property
     def unasked(self) -> bool:
         """Whether nobody could choose yet who is on the list and what travels: with EHQ's API the set-up asks."""
-        return self.reads == "export" and self.exported_at is None
+        return self.reads == "export" and not self.exported_at
 
     def run_due(self, now: float) -> bool:
         return self.next_run_at is None or self.next_run_at <= now

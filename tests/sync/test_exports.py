@@ -30,6 +30,7 @@ from relay.sync.health.standing import look
 from relay.sync.people import erase
 from relay.sync.structure import form
 from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
+from tests.sync.test_absence import found, go_on
 
 Rows = list[dict[str, str]]
 
@@ -467,6 +468,27 @@ def test_when_webhooks_come_to_a_site_kept_by_exports_they_mean_the_same_people(
     live.happens("subscribe", id=one)
     assert live.state(email) == "Active"
     assert kept.read("Female Only", "Pet owners").state == "completed"
+    live.agrees()
+
+
+@pytest.mark.parametrize("phase", ["fields", "ehq"])
+def test_webhooks_that_arrive_while_the_first_export_is_read_make_nobody_and_no_group_twice(
+    by_hand: ByHand, door: Callable[[Connection], str], phase: str
+) -> None:
+    door(by_hand.connection)
+    live = Live(by_hand.relay, by_hand.connection, by_hand.ehq, by_hand.cm)
+    one, _ = by_hand.ehq.someone()
+    export = by_hand.stage("Youth advisory panel", "Pet owners")
+    run = exports.start(by_hand.relay.parts, by_hand.now, export)
+    while found(live, run.id).phase != phase:
+        work.step(by_hand.relay.parts, run.id)
+    by_hand.ehq.act("group_add", group=30, id=one)
+    by_hand.ehq.act("answer", id=one, question=12, value="3999")
+    live.arrives()
+    go_on(live, run.id)
+    by_hand.relay.settle(by_hand.connection)
+    assert by_hand.relay.status(by_hand.connection)["participants"] == len(by_hand.ehq.people())
+    assert sorted(by_hand.cm.segments()) == ["Pet owners", "Youth advisory panel"]
     live.agrees()
 
 

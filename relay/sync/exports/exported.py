@@ -15,7 +15,7 @@ from relay.domain.version import Page
 from relay.ehq.client import UsersPage
 from relay.ehq.export import Row, folded, near, patch, same_registration
 from relay.errors import Incomplete
-from relay.store import asked, census, connections, exports, participants, runs
+from relay.store import asked, census, connections, exports, participants, runs, structure
 from relay.store.database import Tx
 from relay.store.exports import PREFIX, Export
 from relay.store.person import Person, stranger
@@ -41,7 +41,14 @@ class ExportStep(Step):
         if self.export is None or self.run.dry:
             return "campaign_monitor"
         with self.parts.database.write() as tx:
-            learn(tx, self.picture(), (), self._group_names())
+            if self.connection.exported_at is None:  # whoever is heard of from now on may be somebody in it
+                connections.change(tx, self.connection.id, exported_at=0.0)
+            # Some may have been heard of since it was uploaded.
+            known = {group.name.casefold(): group.ehq_id for group in structure.all_groups(tx, self.connection.id)}
+            told = self.export.summary["groups"]
+            groups = [{**group, "id": known.get(group["name"].casefold(), group["id"])} for group in told]
+            exports.change(tx, self.export.id, summary={**self.export.summary, "groups": groups})
+            learn(tx, self.picture(), (), {group["id"]: group["name"] for group in groups})
         return "ehq"
 
     def campaign_monitor(self) -> str | None:

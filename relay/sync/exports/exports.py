@@ -94,7 +94,7 @@ def discard(parts: Parts, connection: Connection, export_id: int) -> bool:
 def last_read(connection: Connection) -> str:
     """The sentence about a connection that reads exports."""
     how = "Reads exports by hand" if connection.reads == "export" else "Reads EngagementHQ by itself, and exports too"
-    if connection.exported_at is None:
+    if not connection.exported_at:
         return f"{how}; none was read yet."
     at = datetime.fromtimestamp(connection.exported_at, connection.rules.zone)
     return f"{how}; the last one is of {at.day} {at:%B %Y, %H:%M}."

@@ -53,7 +53,7 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
             "problem": connection.cm_hook_problem,
         },
         "reads": connection.reads,
-        "exported_at": connection.exported_at,
+        "exported_at": connection.exported_at or None,
     }
 
 

@@ -123,7 +123,7 @@ class Comparing(Reading):
     def look_for_opt_outs(self) -> None:
         """Once a step of a dry run, before anybody is compared: whom CM would not take, be they never written to."""
         if self.run.dry and self.barred is None:
-            first_export = self.run.trigger == "export" and self.connection.exported_at is None
+            first_export = self.run.trigger == "export" and not self.connection.exported_at
             self.barred = Barred(self.parts, self.connection, self.picture(), states=first_export)
             self.counts["opt_outs_unread"] = not self.barred.whole
             self.ends = max(self.ends, time.monotonic() + STEP_S)

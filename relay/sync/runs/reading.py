@@ -84,7 +84,7 @@ class Reading:
         self.count("ehq_read", len(page.people))
         self.count("ehq_unreadable", page.unreadable)
         picture = self.known_picture or self.picture()
-        if self.connection.exported_at:
+        if self.connection.exported_at is not None:
             with self.parts.database.write() as tx:
                 page = replace(page, people=recognise(tx, picture, page.people)[0])
         patches = {patch.ehq_id: patch for patch in page.people}
