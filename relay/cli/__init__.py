@@ -146,6 +146,7 @@ def parser() -> Parser:
     chosen.add_argument("--state", choices=("applied", "quarantined"))
     chosen.add_argument("--since")
     replay.add_argument("--dry-run", action="store_true", help="only say what it would do, and to how many")
+    replay.add_argument("--wait", action="store_true", help="show progress until workers have taken them in")
 
     decisions.parsers(command, sub)
     user = sub.add_parser("user", help="Who may log in to the pages.").add_subparsers(required=True, metavar="ACTION")

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from relay.cli.watch import watch
+from relay.cli.watch import bar, watch, watch_replay
 from relay.domain.rules import Rules
 from relay.errors import Invalid, NeedsPerson, RelayError
 from relay.store import connections, members, runs
@@ -83,7 +83,8 @@ def reconnect(parts: Parts, options: Options) -> Answer:
 
 
 def rotate_keys(parts: Parts, _: Options) -> Answer:
-    return credentials.rotate_keys(parts), 0
+    with bar("Encrypting deliveries anew") as tell:
+        return credentials.rotate_keys(parts, tell), 0
 
 
 def configure(parts: Parts, options: Options) -> Answer:
@@ -218,6 +219,8 @@ def replay(parts: Parts, options: Options) -> Answer:
         raise replays.no_such(options.delivery)
     if not options.dry_run:
         replays.replay(parts, connection, chosen, effect.oldest, effect.newest)
+        if options.wait:
+            watch_replay(parts, connection.id)
     return {
         "deliveries": effect.deliveries,
         "people": effect.everyone,

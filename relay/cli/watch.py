@@ -1,13 +1,15 @@
-"""A run's progress in the terminal: phase, people, rate, time left."""
+"""Progress in the terminal: of a run its phase, people, rate and time left; of other long work, how much is done."""
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from relay.errors import RelayError
-from relay.store import runs
+from relay.store import deliveries, runs
 from relay.store.runs import Run
 from relay.sync.parts import Parts
 from relay.sync.runs.progress import NOBODY_S, SHARE, WORDS
@@ -55,6 +57,29 @@ def watch(parts: Parts, run_id: int) -> Run:
         how = f" `relay brake {run.connection_id}` does it." if run.state == "braked" else ""
         console.print(f"{run.problem['message']} {run.problem['remedy']}{how}", highlight=False, markup=False)
     return run
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """For work that goes through many things: hears how many are done, of how many."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def watch_replay(parts: Parts, connection_id: str) -> None:
+    """Until workers have taken in all that is replayed. Ctrl-C stops the watching, not the replay."""
+    total = 0
+    with bar("Taking deliveries in again") as tell:
+        while True:
+            with parts.database.read() as tx:
+                left = deliveries.replayed(tx, connection_id)
+            total = max(total, left)
+            tell(total - left, total)
+            if not left:
+                return
+            time.sleep(LOOK_S)
 
 
 def _done(run: Run) -> int:

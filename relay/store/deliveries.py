@@ -109,6 +109,13 @@ def take_again(tx: Tx, ids: Sequence[int]) -> int:
     ).rowcount
 
 
+def replayed(tx: Tx, connection_id: str) -> int:
+    """How many are still to be applied once more."""
+    mine = deliveries.c.connection_id == connection_id, deliveries.c.state == "waiting"
+    query = sa.select(sa.func.count()).where(*mine, deliveries.c.reason == REPLAYED)
+    return tx.execute(query.select_from(deliveries)).scalar_one()
+
+
 def about(tx: Tx, connection_id: str, ehq_id: str, of_group: OfGroup, limit: int) -> list[Delivery]:
     """Those about one person, newest first: a group may have the same id."""
     query = sa.select(deliveries).where(_of_person(tx, connection_id, ehq_id, of_group))
@@ -150,6 +157,10 @@ def with_body(tx: Tx, last_id: int, limit: int) -> list[tuple[int, bytes]]:
     query = sa.select(deliveries.c.id, deliveries.c.body)
     query = query.where(deliveries.c.id > last_id, deliveries.c.body.is_not(None)).order_by(deliveries.c.id)
     return [(delivery_id, body) for delivery_id, body in tx.execute(query.limit(limit)).all()]
+
+
+def bodies(tx: Tx) -> int:
+    return tx.execute(sa.select(sa.func.count()).where(deliveries.c.body.is_not(None))).scalar_one()
 
 
 def keep_body(tx: Tx, delivery_id: int, body: bytes) -> None:

@@ -10,6 +10,7 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, s
 
 from relay.ehq.dialect import dialect
 from relay.store import chosen, participants
+from relay.store import deliveries as arrivals
 from relay.store.chosen import NOTHING, Filter
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
@@ -40,6 +41,7 @@ def page(connection: Connection) -> Answer:
     with parts().database.read() as tx:
         listed = chosen.page(tx, connection.id, wanted, _cursor(request.args.get("before", "")), SHOWN)
         reasons = chosen.reasons(tx, connection.id)
+        left = arrivals.replayed(tx, connection.id)
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value}
     return render_template(
         "deliveries/list.html",
@@ -47,6 +49,7 @@ def page(connection: Connection) -> Answer:
         states=STATES,
         of_group=dialect(connection.rules.overrides or None).of_group,
         reasons=reasons,
+        left=left,
         asked=asked,
         filters=filters,
         looked_back_to=listed.looked_back_to,

@@ -12,6 +12,7 @@ import pytest
 from relay.domain.rules import spelling
 from relay.store import connections, members
 from relay.store.connections import Connection
+from relay.sync.connections import credentials
 from relay.sync.parts import Parts
 from relay.sync.runs.start import start_run
 from tests.cli.conftest import Terminal
@@ -285,6 +286,22 @@ def test_reconcile_waits_for_the_run_and_prints_its_counts(
     assert (run["state"], run["phase"], run["dry_run"]) == ("completed", "done", False)
     assert run["counts"]["ehq_read"] == 60
     assert len(cm.active()) > 0
+
+
+def test_a_replay_is_waited_for_until_workers_have_taken_it_in(terminal: Terminal, live: Live, worker: int) -> None:
+    live.ehq.register()
+    live.arrives()
+    assert terminal.json("replay", live.connection.id, "--since", "1h", "--wait")["deliveries"] >= 1
+    assert terminal.json("deliveries", live.connection.id, "--state", "waiting") == []
+
+
+def test_what_is_stored_is_encrypted_anew_and_every_body_is_told_of(live: Live) -> None:
+    for _ in range(3):
+        live.ehq.register()
+    live.arrives()
+    told: list[tuple[int, int]] = []
+    done = credentials.rotate_keys(live.relay.parts, lambda *much: told.append(much))
+    assert (told[0], told[-1]) == ((0, done["deliveries"]), (done["deliveries"], done["deliveries"]))
 
 
 def test_reconcile_without_waiting_starts_one_or_joins_it(terminal: Terminal, connection: Connection) -> None:

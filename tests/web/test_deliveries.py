@@ -139,6 +139,7 @@ def test_a_quarantine_is_taken_in_once_its_reason_is_mended_and_its_effect_is_sa
         assert participants.one(tx, arrived.connection.id, "903") == []
     number = str(number_of(arrived, state="quarantined"))
     answer = olga.post(at(arrived, "/replay"), {"state": "quarantined", "oldest": number, "newest": number})
+    assert "1 delivery is left to be taken in again" in olga.get(at(arrived)).text
     assert answer.headers["Location"] == at(arrived)
     relay.work()
     assert relay.person(arrived.connection, "903")["on_list"]

@@ -1,6 +1,6 @@
 """A connection's credentials: Campaign Monitor by OAuth or by key, EHQ by key or log-in; given once, and given anew."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -158,16 +158,19 @@ def reconnect(
     return {"connection": connection.id, "state": parts.connection(connection.id).state}
 
 
-def rotate_keys(parts: Parts) -> dict[str, int]:
-    """Everything stored under an older encryption key, encrypted with the first one; then the old can be dropped."""
+def rotate_keys(parts: Parts, tell: Callable[[int, int], None] = lambda done, total: None) -> dict[str, int]:
+    """Everything stored under an older encryption key, encrypted with the first one; then the old can be dropped.
+    `tell` hears how many bodies are done, of how many."""
     names = ("ehq_credential", "cm_credential", "webhook_secrets", "cm_hook")
     with parts.database.write() as tx:
         everyone = connections.everyone(tx)
         for connection in everyone:
             held = {name: value for name in names if (value := getattr(connection, name))}
             connections.change(tx, connection.id, **{n: parts.vault.rotate(v) for n, v in held.items()})
+        total = deliveries.bodies(tx)
     bodies, last = 0, 0
     while True:
+        tell(bodies, total)
         with parts.database.write() as tx:
             some = deliveries.with_body(tx, last, 500)
             for delivery_id, body in some:

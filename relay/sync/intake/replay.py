@@ -17,7 +17,8 @@ from relay.sync.intake.apply import Taken, apply, take
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, Verdict
 
-PREVIEWED = 500
+PREVIEWED = 200
+"""They are tried while nobody else writes on SQLite, for a millisecond each."""
 AT_ONCE = 5000
 MOST = 50_000
 
@@ -66,7 +67,7 @@ MEMBERS_CHANGED = ("group.membership_changed",)
 
 
 def preview(parts: Parts, connection: Connection, chosen: Filter) -> Effect:
-    """The effect of `chosen`, from the oldest 500 of them. Nothing of it stays."""
+    """The effect of `chosen`, from the oldest 200 of them. Nothing of it stays."""
     with parts.database.read() as tx:
         picture = Picture.load(tx, connection)
         total, usable, oldest, newest = chosen_ones.window(tx, connection.id, chosen, MOST)
