@@ -157,10 +157,9 @@ def _day(text: Any, zone: tzinfo) -> str | None:
 
 
 def _name(answers: Mapping[str, Any], mapper: Mapper) -> str | None:
-    if not mapper.name_sources:
-        return None
+    """None where there is nothing to call them: an empty name leaves the old one in CM (contract §4.2)."""
     for sources in mapper.name_sources:
         parts = [str(answers.get(source[7:]) or "").strip() for source in sources]
         if any(parts):
             return " ".join(" ".join(filter(None, parts)).split())[:250]
-    return ""
+    return None

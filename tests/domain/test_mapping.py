@@ -108,7 +108,7 @@ FULL = Target("answer:3", "Your name", "Text")
         ([], {}, None),
         ([FIRST, LAST], {"1": "Althea", "2": "Park"}, "Althea Park"),
         ([FIRST, LAST], {"1": " Althea\n", "2": None}, "Althea"),
-        ([FIRST, LAST], {}, ""),
+        ([FIRST, LAST], {}, None),
         ([FULL], {"3": "Althea  Park"}, "Althea Park"),
         ([FIRST, FULL], {"3": "Althea Park"}, "Althea Park"),
         ([FULL], {"3": "x" * 300}, "x" * 250),

@@ -26,6 +26,19 @@ def holds(live: Live, email: str, name: str) -> Any:
     return live.subscriber(email)["fields"].get(name)
 
 
+def test_a_name_that_is_asked_no_more_stays_in_campaign_monitor_which_takes_no_empty_one(live: Live) -> None:
+    for question in (10, 11):
+        live.ehq.act("form_remove_question", question=question, silent=True)
+    _, email = live.ehq.someone()
+    name = live.subscriber(email)["name"]
+    assert live.run().state == "completed"
+    assert (live.subscriber(email)["name"], holds(live, email, "First name")) == (name, None)
+    assert live.relay.status(live.connection)["refused"] == {}
+    live.cm.forget_calls()
+    assert live.run().state == "completed"
+    assert live.cm.calls()["writes"] == 0
+
+
 def test_a_question_that_is_called_otherwise_keeps_its_field_and_shows_its_new_name(live: Live) -> None:
     one, email = live.ehq.someone()
     live.happens("form_rename_question", question=12, label="Your postcode")
