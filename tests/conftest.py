@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from flask import Flask
 from flask.sessions import SecureCookieSessionInterface
 from itsdangerous import URLSafeTimedSerializer
-from jinja2 import FileSystemBytecodeCache
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from werkzeug.test import TestResponse
@@ -36,6 +35,7 @@ from relay.store.users import User
 from relay.sync import work
 from relay.sync.connections import connect
 from relay.sync.health import status
+from relay.sync.intake.receive import Receiver
 from relay.sync.parts import Parts
 from relay.sync.people import explain
 from relay.wiring import wire
@@ -55,6 +55,7 @@ class Remote:
 
     def __init__(self, url: str) -> None:
         self.url, self.session = url, requests.Session()
+        self.session.trust_env = False  # looks for a proxy in the environment, anew for every request
 
     def sandbox(self, path: str, sent: Any = None, method: str | None = None) -> Any:
         method = method or ("GET" if sent is None else "POST")
@@ -238,11 +239,14 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture
-def database_url(kind: str, migrated: dict[str, Any], tmp_path: Path) -> str:
+def database_url(kind: str, migrated: dict[str, Any]) -> str:
     """An empty database of the current schema."""
     if kind == "sqlite":
-        shutil.copy(migrated["sqlite"], tmp_path / "relay.sqlite3")
-        return f"sqlite:///{tmp_path / 'relay.sqlite3'}"
+        file = migrated["sqlite"].with_name("test.sqlite3")
+        for old in file.parent.glob(f"{file.name}*"):
+            old.unlink()  # whoever still has it open does not see the next test's
+        shutil.copy(migrated["sqlite"], file)
+        return f"sqlite:///{file}"
     database = cast(Database, migrated["postgresql"])
     with database.write() as tx:
         tx.exec_driver_sql(EMPTY)
@@ -317,9 +321,17 @@ def settings(database_url: str, redis_url: str, cm: SimulatedCampaignMonitor, tm
     )
 
 
+@pytest.fixture(scope="session")
+def engines() -> dict[str, sa.Engine]:
+    """Of each database: an engine keeps the statements that it has compiled, which takes longer than to run them."""
+    return {}
+
+
 @pytest.fixture
-def parts(settings: Settings) -> Iterator[Parts]:
+def parts(settings: Settings, engines: dict[str, sa.Engine]) -> Iterator[Parts]:
     made = wire(settings)
+    made.database.engine = engines.setdefault(settings.database_url, made.database.engine)
+    made.database.engine.dispose()  # a thread of the test before may have opened its file once more
     made.queue.redis.flushdb()
     yield made
     made.database.close()
@@ -402,19 +414,39 @@ def session_of(app: Flask, user: User, since: float | None = None, seen: float |
     return str(signing.dumps({"since": since or now, "seen": seen or now, "_user_id": f"{user.id}.{user.round}"}))
 
 
+class Web:
+    """The web application over one test's parts after another's: to compile a hundred addresses takes long."""
+
+    def __init__(self) -> None:
+        self.made: tuple[Flask, str, Any] | None = None
+
+    def over(self, parts: Parts) -> Flask:
+        """Only the database may be another one. The limiter is of the process, and counts for the app made last."""
+        from relay.web import create_app
+        from relay.web.access import limiter
+
+        settings = parts.settings.model_dump_json(exclude={"database_url"})
+        if self.made is None or self.made[1:] != (settings, limiter.storage):
+            self.made = create_app(parts), settings, limiter.storage
+        app = self.made[0]
+        app.extensions.update(relay=parts, receiver=Receiver(parts))
+        return app
+
+
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Of all templates, compiled once: every test has an app of its own."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+def web() -> Web:
+    return Web()
 
 
 @pytest.fixture
-def visit(parts: Parts, templates: FileSystemBytecodeCache) -> Callable[[str], Visitor]:
-    """visit("operator").get("/"): the pages, as someone of that role sees them."""
-    from relay.web import create_app
+def app(web: Web, parts: Parts) -> Flask:
+    """The web application."""
+    return web.over(parts)
 
-    app = create_app(parts)
-    app.jinja_env.bytecode_cache = templates
+
+@pytest.fixture
+def visit(app: Flask, parts: Parts) -> Callable[[str], Visitor]:
+    """visit("operator").get("/"): the pages, as someone of that role sees them."""
     return lambda role: Visitor(app, parts, role)
 
 
@@ -487,11 +519,9 @@ def told(parts: Parts, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor) -> Itera
 
 
 @pytest.fixture
-def door(parts: Parts, relay: Relay, ehq: SimulatedEhq) -> Iterator[Callable[[Connection], str]]:
+def door(app: Flask, relay: Relay, ehq: SimulatedEhq) -> Iterator[Callable[[Connection], str]]:
     """The web process over HTTP: `door(connection)` makes EHQ send its webhooks there, and answers the address."""
-    from relay.web import create_app
-
-    with Server(create_app(parts)) as server:
+    with Server(app) as server:
 
         def open_for(connection: Connection) -> str:
             url = f"{server.url}/webhooks/ehq/{connection.id}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
@@ -19,7 +19,7 @@ from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
 from relay.sync.connections.connect import new_secret
 from relay.sync.parts import Parts
-from relay.web import create_app, webhooks
+from relay.web import webhooks
 from tests.conftest import Relay
 
 NUMBERS = itertools.count(1)
@@ -86,10 +86,9 @@ def problem(answer: TestResponse, status: int) -> str:
 
 
 @pytest.fixture
-def client(parts: Parts) -> Iterator[FlaskClient]:
+def client(app: Flask) -> FlaskClient:
     webhooks._forgeries.clear()  # counted for the life of a process; each test is a new one
-    with create_app(parts).test_client() as client:
-        yield client
+    return app.test_client()
 
 
 @pytest.fixture

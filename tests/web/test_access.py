@@ -233,14 +233,14 @@ def test_a_page_that_refreshes_itself_does_not_keep_a_session_alive(visit: Visit
         assert session["seen"] > seen
 
 
-def test_a_bug_of_ours_is_a_page_without_its_details(visit: Visit) -> None:
+def test_a_bug_of_ours_is_a_page_without_its_details(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
     viewer = visit("viewer")
 
     @access.needs("viewer")
     def broken() -> str:
         raise ValueError("jo@example.org")
 
-    viewer.app.view_functions["connections.page"] = broken
+    monkeypatch.setitem(viewer.app.view_functions, "connections.page", broken)
     answer = viewer.get("/")
     assert answer.status_code == 500
     assert "Something went wrong on our side" in answer.text

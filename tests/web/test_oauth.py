@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from relay.errors import NeedsPerson
@@ -14,7 +14,6 @@ from relay.store import audit
 from relay.store.connections import Connection
 from relay.sync.connections import connect, credentials, probe
 from relay.sync.parts import Parts
-from relay.web import create_app
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 
@@ -24,9 +23,8 @@ def unconnected(relay: Relay, ehq: SimulatedEhq) -> Connection:
 
 
 @pytest.fixture
-def browser(parts: Parts, cm: SimulatedCampaignMonitor) -> Iterator[FlaskClient]:
-    with create_app(parts).test_client() as client:
-        yield client
+def browser(app: Flask, cm: SimulatedCampaignMonitor) -> FlaskClient:
+    return app.test_client()
 
 
 def consent(browser: FlaskClient, cm: SimulatedCampaignMonitor, link: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.unreader import IterUnreader
@@ -338,11 +339,11 @@ def test_one_who_forges_does_not_slow_another(sender: Sender) -> None:
 
 @pytest.mark.parametrize("name", ["standard", "hmac_body", "hmac_t_v1", "token"])
 def test_each_profile_brings_a_person_from_ehq_to_campaign_monitor(
-    relay: Relay, parts: Parts, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor, name: str
+    app: Flask, relay: Relay, parts: Parts, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor, name: str
 ) -> None:
     connection = relay.connect(ehq)
     connect.configure(parts, connection, {"authentication": {"profile": name}})
-    with Server(create_app(parts)) as server:
+    with Server(app) as server:
         ehq.send_to(f"{server.url}/webhooks/ehq/{connection.id}", relay.secret, name)
         _, email = ehq.register()
         ehq.delivered()
