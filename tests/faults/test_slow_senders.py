@@ -26,22 +26,24 @@ Address = tuple[str, int]
 PATIENCE_S = 15.0
 
 
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gunicorn") / "log"
 
 
-@pytest.fixture
-def server(tmp_path: Path, log: Path) -> Iterator[Address]:
-    """The relay's own gunicorn before an application that says how long each body was."""
-    (tmp_path / "tiny.py").write_text(APP)
+@pytest.fixture(scope="module")
+def server(log: Path) -> Iterator[Address]:
+    """The relay's own gunicorn before an application that says how long each body was. One for all tests here: whoever
+    was slow in one of them is gone in the next."""
+    folder = log.parent
+    (folder / "tiny.py").write_text(APP)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "tiny:app"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)}
     environment["GUNICORN_CMD_ARGS"] = f"--bind 127.0.0.1:{port}"
-    with log.open("wb") as said, subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=said) as gunicorn:
+    with log.open("wb") as said, subprocess.Popen(command, cwd=folder, env=environment, stderr=said) as gunicorn:
         try:
             wait_for(("127.0.0.1", port))
             yield "127.0.0.1", port
