@@ -17,6 +17,9 @@ from processes import Processes, Stopped, stoppable
 
 MEMORY, ROOM = Path("/dev/shm"), 1 << 30
 """A disk of memory, where there is one with a GiB free: every commit of SQLite's waits for the disk."""
+AT_ONCE = min((os.cpu_count() or 2) + 1, 8)
+"""Test processes: one more than processors, as there is always one that waits for a timer, a browser or an answer. Each
+takes half a GiB, and a database of Redis (tests/conftest.py)."""
 
 
 def main() -> int:
@@ -68,7 +71,7 @@ def pytest(env: dict[str, str], long: bool, more: list[str]) -> int:
     # Ctrl-C is pytest's: it then sums up what it has seen. Ours is only to outlive it.
     signal.signal(signal.SIGINT, lambda *_: None)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-n", "2", "--dist", "worksteal", *chosen, *more], env=env
+        [sys.executable, "-m", "pytest", "-n", str(AT_ONCE), "--dist", "worksteal", *chosen, *more], env=env
     )
     try:
         return process.wait()

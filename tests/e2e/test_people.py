@@ -47,6 +47,7 @@ def test_an_administrator_erases_and_is_told_what_ehq_still_has(browse: Browse, 
     axe(page) if js else None
     narrow_enough(page) if js else None
     page.get_by_role("button", name="Erase this person").click()
+    expect(page.get_by_role("heading", name="Being erased")).to_be_visible()
     live.relay.work()
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Erased account {one}")

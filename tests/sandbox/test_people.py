@@ -17,9 +17,9 @@ def test_the_same_seed_makes_the_same_people() -> None:
 
 
 def test_a_hundred_thousand_take_less_than_three_seconds_and_look_like_a_council() -> None:
-    started = time.perf_counter()
+    started = time.process_time()  # whatever else the machine does meanwhile
     people = invent(100_000, 1, NOW)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
     share = len(people) / 100
     assert 2 < sum(one.blocked for one in people) / share < 4
     assert 7 < sum(not one.subscribed for one in people) / share < 9
