@@ -305,8 +305,10 @@ def test_a_group_renamed_to_the_title_of_a_segment_made_by_hand_takes_a_second_o
     live.happens("group_rename", group="Pet owners", name="Animal friends")
     assert segment_id(live, "Animal friends (2)") == before
     assert segment_id(live, "Animal friends") != before
+    live.cm.forget_calls()
     live.run()
     assert segment_id(live, "Animal friends (2)") == before
+    assert live.cm.calls()["writes"] == 0, "it is not asked for again what is somebody else's"
 
 
 def test_a_segment_that_is_campaign_monitors_own_is_left_alone(live: Live) -> None:

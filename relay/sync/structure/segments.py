@@ -114,7 +114,8 @@ class _Shelf:
         """:raise Refused: when CM takes no such segment under any title, or no more of them."""
         clause = f"EQUALS {group.option}"
         mine = group.segment_id if group.segment_id in self.there else None
-        taken: set[str] = set()
+        # Whoever has a segment can take nobody else's title; without one a segment by hand may be what is looked for.
+        taken = {title.casefold() for other, title in self.there.items() if other != mine} if mine else set()
         for _ in range(MOST_NAMES):
             title = free_name(name, taken, longest=250)
             found = mine or self.find(title)
