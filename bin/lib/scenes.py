@@ -106,7 +106,14 @@ SCENES = (
         "settings-stale", "operator", "/c/{c}/settings", fill("#people", "9") + fill("[name=seen]", "") + save("brake")
     ),
     Scene("settings-secret", "operator", "/c/{paused}/settings", save("secret")),
+    Scene("settings-saved", "operator", "/c/{c}/settings/audience?audience=everyone"),
     Scene("form-out-of-date", "operator", "/c/{c}/settings", fill("[name=csrf_token]", "") + save("brake")),
+    Scene(
+        "deliveries-replayed",
+        "operator",
+        "/c/{c}/deliveries/replay?type=participant.registered",
+        press("main .btn-primary"),
+    ),
 )
 AWAY = (Scene("database-away", "operator", "/c/{c}/settings"),)
 """When the database cannot be asked any more."""

@@ -55,7 +55,11 @@ def _http_page(error: HTTPException) -> Any:
     title, remedy = SAID.get(status, SAID[500] if status >= 500 else SAID[400])
     told = error.description or ""
     if isinstance(error, CSRFError):
-        title, told = "This form was out of date, so nothing was changed", "Its security code was missing or too old."
+        title, told = (
+            "This form was out of date, so nothing was changed",
+            "It was open for too long, or you logged in anew meanwhile.",
+        )
+        remedy = "Open the page again, and do it once more."
     elif isinstance(error, RateLimitExceeded):
         limit = limiter.current_limit
         told = f"Try again in {span(max(1.0, limit.reset_at - time.time()))}." if limit else ""

@@ -164,12 +164,33 @@ def host(address: str) -> str:
     return urlsplit(address).netloc.rpartition("@")[2] or address
 
 
+def breakable(name: str) -> Markup:
+    """A host's name, which breaks at its dots where it is too long for a line."""
+    return escape(name).replace(".", Markup(".<wbr>"))
+
+
 def mask(value: object) -> str:
     """An answer: that there is one, and no more."""
     return HIDDEN if value not in (None, "", [], {}) else ""
 
 
-FILTERS = (when, when_in, exactly, day, ago, span, count, plural, mask_email, mask_name, mask, host, sentence, changes)
+FILTERS = (
+    when,
+    when_in,
+    exactly,
+    day,
+    ago,
+    span,
+    count,
+    plural,
+    mask_email,
+    mask_name,
+    mask,
+    host,
+    breakable,
+    sentence,
+    changes,
+)
 
 
 def prepare(app: Flask) -> None:

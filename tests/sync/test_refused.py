@@ -8,6 +8,7 @@ import pytest
 
 from relay.store import participants
 from relay.sync.connections import connect, credentials
+from relay.sync.people import explain
 from tests.conftest import Live
 
 
@@ -24,7 +25,11 @@ def test_an_impossible_address_is_refused_with_a_remedy_and_the_others_join(live
     live.arrives()
     assert live.state(good) == "Active"
     assert live.relay.status(live.connection)["refused"] == {"1": 1}
-    summary = live.relay.person(live.connection, bad)["summary"]
+    told = live.relay.person(live.connection, bad)
+    summary, known = told["summary"], told["id"]
+    page = explain.one(live.relay.parts, live.connection, known)
+    assert page
+    assert {row.label: row.held for row in page.rows}["Address"] == "", "nobody holds it"
     assert "does not accept this e-mail address" in summary
     assert "Ask the person" in summary
 

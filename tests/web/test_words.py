@@ -108,6 +108,10 @@ def test_what_was_changed_is_said_without_a_way_to_smuggle_markup() -> None:
     assert words.changes(None) == ""
 
 
+def test_a_long_host_breaks_at_its_dots_and_nowhere_else() -> None:
+    assert words.breakable("a<b.example.org") == "a&lt;b.<wbr>example.<wbr>org"
+
+
 def test_nobody_who_has_only_pages_is_told_to_type_a_command() -> None:
     """Wherever a text may come onto a page: the command line has words of its own for the same failures."""
     told = []

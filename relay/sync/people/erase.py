@@ -240,8 +240,8 @@ def done_there(history: Sequence[Mapping[str, Any]]) -> str:
 def still_listed(person: Person) -> str:
     """What EHQ still has, as far as we know, and what to do about it."""
     return (
-        f"EHQ still holds the account {person.known.ehq_id} unless it was deleted there: ask EHQ's support to do so. "
-        "Until then the relay takes in nothing that EHQ says of it."
+        f"EHQ still holds the account {person.known.ehq_id}, unless it was deleted there. To have it deleted, "
+        "ask EHQ's support. Until then the relay takes in nothing that EHQ says of it."
     )
 
 

@@ -90,7 +90,7 @@ def _rows(picture: Picture, person: Person, verdict: Verdict) -> list[Row]:
         Row(
             "Address",
             _text(values.get("email")),
-            _text(held.email),
+            _text(held.email if held.state else None),  # without, it is where we asked CM to hold them
             _text(wanted.email if wanted else None),
             "email" in differ,
             None,
