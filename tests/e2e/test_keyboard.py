@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from tests.e2e.conftest import Site
 from tests.sync.test_brake import braked
 
 __all__ = ["braked"]
+# What keys do is the same on either kind of database.
+pytestmark = pytest.mark.parametrize("kind", ["postgresql" if os.environ.get("TEST_DATABASE_URL") else "sqlite"])
 Browse = Callable[..., Page]
 PASSWORD = "nine green bottles"
 FAR = 120
