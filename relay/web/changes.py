@@ -118,6 +118,12 @@ def audience() -> Audience | None:
     return read_audience(form.get("audience", ""), form.getlist("roles"), form.get("activated_only") == "yes")
 
 
+def count(name: str) -> int:
+    """How many a form says that there were when it was opened; -1 where it says nothing of use."""
+    text = request.form.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
+
+
 def number(name: str, what: str) -> float:
     try:
         return float(request.form.get(name, ""))

@@ -14,7 +14,7 @@ from relay.sync.connections.audiences import audience_of
 from relay.sync.connections.setup import Draft
 from relay.sync.runs.progress import progress
 from relay.web.access import needs, noted, parts
-from relay.web.changes import audience
+from relay.web.changes import audience, count
 from relay.web.examples import looks_like
 from relay.web.steps import Answer, on, show, step
 
@@ -147,7 +147,7 @@ def _webhook(draft: Draft, secret: str | None = None, wrong: RelayError | None =
         "",
         address=connect.webhook_url(parts(), c.id),
         secret=secret,
-        made=hook.secrets_made(parts(), c),
+        made=connect.secrets_made(parts(), c),
         test=tests[0] if tests else None,
         first=real[-1] if real else None,
         profile=c.rules.authentication.profile,
@@ -158,8 +158,7 @@ def _webhook(draft: Draft, secret: str | None = None, wrong: RelayError | None =
 @step("webhook")
 def make_secret(draft: Draft) -> Answer:
     """The secret is in this answer and nowhere else: the page cannot be had again."""
-    seen = request.form.get("seen", "")
-    secret = hook.make_secret(parts(), draft.connection, int(seen) if seen.isdecimal() and len(seen) < 10 else -1)
+    secret = connect.rotate_secret(parts(), draft.connection, count("seen"))["webhook_secret"]
     if secret is None:
         flash("The secret was shown once already. Make another if it was not copied.", "warning")
         return on("webhook")
@@ -194,5 +193,5 @@ def turn_on(connection: Connection) -> Answer:
         soon = "From now on everyone who registers is on the list within seconds."
         so_far = "is as fresh as the last upload" if connection.reads == "export" else "is compared once a day"
         later = f"The list {so_far}, until EngagementHQ's webhook calls: its address and secret are in the settings."
-        flash(f"It is on. {soon if hook.secrets_made(parts(), connection) else later}", "success")
+        flash(f"It is on. {soon if connect.secrets_made(parts(), connection) else later}", "success")
     return redirect(url_for("runs.one", number=run.id) if run else f"/c/{connection.id}/import")

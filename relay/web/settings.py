@@ -14,7 +14,7 @@ from relay.store.connections import Connection
 from relay.sync.connections import connect, credentials, probe
 from relay.sync.connections.audiences import audience_of
 from relay.web.access import needs, noted, parts
-from relay.web.changes import Answer, audience, change, given, look, number, seen
+from relay.web.changes import Answer, audience, change, count, given, look, number, seen
 
 blueprint = Blueprint("settings", __name__)
 LONGEST_NAME = 200
@@ -40,6 +40,7 @@ def _page(connection: Connection, wrong: str = "") -> str:
         zones=[(zone, zone) for zone in sorted(available_timezones())],
         webhook_url=connect.webhook_url(parts(), connection.id),
         old_until=max(ends, default=None),
+        made=connect.secrets_made(parts(), connection),
         found_out=probe.told(connection),
         probed_at=(connection.switches or {}).get("probed_at"),
         plan=probe.PLAN,
@@ -143,8 +144,11 @@ def resume(connection: Connection) -> Response:
 
 @blueprint.post("/c/<connection>/settings/secret")
 @needs("operator")
-def secret(connection: Connection) -> str:
-    made = connect.rotate_secret(parts(), connection)
+def secret(connection: Connection) -> str | Response:
+    made = connect.rotate_secret(parts(), connection, count("made"))
+    if made["webhook_secret"] is None:
+        flash("A secret was made meanwhile, and shown once. Make another if it was not copied.", "warning")
+        return redirect(url_for("settings.page", _anchor="webhook"))
     noted("made a webhook secret", connection=connection)
     url = connect.webhook_url(parts(), connection.id)
     return render_template(

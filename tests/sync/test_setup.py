@@ -12,7 +12,7 @@ from relay.store import participants, runs
 from relay.store.connections import Connection
 from relay.store.runs import Run
 from relay.sync import work
-from relay.sync.connections import connect, destination, hook, setup
+from relay.sync.connections import connect, destination, setup
 from relay.sync.connections.audiences import AUDIENCES, audience_of
 from relay.sync.parts import Parts
 from relay.sync.runs import progress
@@ -223,11 +223,11 @@ def test_nothing_is_written_to_a_list_that_is_only_chosen(parts: Parts, keyed: C
 
 
 def test_the_webhook_secret_is_shown_once_and_a_double_click_shows_the_same(parts: Parts, keyed: Connection) -> None:
-    first = hook.make_secret(parts, keyed, 0)
-    assert hook.make_secret(parts, keyed, 0) == first
-    second = hook.make_secret(parts, keyed, 1)
+    first = connect.rotate_secret(parts, keyed, 0)["webhook_secret"]
+    assert connect.rotate_secret(parts, keyed, 0)["webhook_secret"] == first
+    second = connect.rotate_secret(parts, keyed, 1)["webhook_secret"]
     assert second not in (None, first)
-    assert hook.make_secret(parts, keyed, 0) is None
+    assert connect.rotate_secret(parts, keyed, 0)["webhook_secret"] is None
 
 
 def test_a_stopped_run_goes_on_where_it_was(
@@ -263,6 +263,6 @@ def test_two_who_rotate_the_webhook_secret_at_once_lose_none(parts: Parts, conne
 def test_the_webhook_secret_is_made_from_what_is_locked(
     parts: Parts, drafted: Connection, statements: list[str]
 ) -> None:
-    assert hook.make_secret(parts, drafted, 0)
+    assert connect.rotate_secret(parts, drafted, 0)["webhook_secret"]
     if parts.database.engine.dialect.name == "postgresql":
         assert any("FOR UPDATE" in one for one in statements)

@@ -137,13 +137,19 @@ def test_a_new_secret_is_shown_once_and_the_old_one_stays_valid(
     parts: Parts, visit: Visit, connection: Connection
 ) -> None:
     operator, address = visit("operator"), f"/c/{connection.id}/settings"
-    text = operator.post(f"{address}/secret").text
+    form = {"made": "1"}
+    text = operator.post(f"{address}/secret", form).text
     secret = re.search(r"whsec_[\w+/=]+", text)
     assert secret
+    assert secret[0] in operator.post(f"{address}/secret", form).text, "clicked twice"
     after = operator.get(address).text
     assert secret[0] not in after
     assert "stays valid until" in after
     assert len(parts.vault.unlock(parts.connection(connection.id).webhook_secrets)) == 2
+    late = operator.post(f"{address}/secret", {"made": "0"}, follow_redirects=True)
+    assert "whsec_" not in late.text
+    assert "Make another if it was not copied" in late.text
+    assert 'name="made" value="2"' in late.text
 
 
 def test_paused_renamed_given_a_wrong_key_and_disconnected(parts: Parts, visit: Visit, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from relay.errors import NeedsPerson
 from relay.store import audit, connections
 from relay.store.connections import Connection
 from relay.store.leases import claim
-from relay.sync.connections import connect, destination, hook, setup
+from relay.sync.connections import connect, destination, setup
 from relay.sync.connections.audiences import audience_of
 from relay.sync.parts import Parts
 from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq, Visitor
@@ -261,7 +261,7 @@ def test_a_test_event_that_reaches_nobody_is_explained(
     relay: Relay, parts: Parts, operator: Visitor, read: Connection
 ) -> None:
     choose(relay, operator, read)
-    hook.make_secret(parts, read, 0)
+    connect.rotate_secret(parts, read, 0)["webhook_secret"]
     page = operator.post(f"/c/{read.id}/setup/test")  # nobody listens at RELAY_BASE_URL here
     assert page.status_code == 422
     assert "Nobody answers at this address" in page.text
@@ -288,7 +288,7 @@ def test_switching_on_promises_no_more_than_the_webhook_can_keep(
     )
     relay.work()
     if secret:
-        hook.make_secret(parts, read, 0)
+        connect.rotate_secret(parts, read, 0)["webhook_secret"]
     assert said in operator.client.get(where(operator.post(f"/c/{read.id}/setup/on"))).text
 
 

@@ -7,6 +7,7 @@ import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from relay.domain.rules import Rules, fingerprint, read_rules, spelling
@@ -24,6 +25,8 @@ from relay.sync.parts import Parts
 
 GRACE_S = 86400.0
 """How long a replaced webhook secret stays valid, so that EHQ can be given the new one without a gap."""
+AGAIN_S = 120.0
+"""A secret asked for twice within this time is one secret: somebody clicked twice."""
 
 
 def add(parts: Parts, wish: Wish) -> dict[str, Any]:
@@ -170,16 +173,28 @@ def pause(parts: Parts, connection: Connection) -> None:
         connections.change(tx, connection.id, state="paused")
 
 
-def rotate_secret(parts: Parts, connection: Connection) -> dict[str, Any]:
-    """A new webhook secret; those before it stay valid for a day."""
-    until, secret = time.time() + GRACE_S, new_secret()
+def rotate_secret(parts: Parts, connection: Connection, seen: int | None = None) -> dict[str, Any]:
+    """A new webhook secret; those before it stay valid for a day. `seen` is how many had been made when the person
+    clicked (`secrets_made`): who clicks twice gets the same one, and who comes later none, since it was shown once."""
+    at, secret = time.time(), new_secret()
+    told = {"connection": connection.id, "webhook_secret": secret, "old_secrets_valid_until": at + GRACE_S}
     with parts.database.write() as tx:
         now = connections.find(tx, connection.id, lock=True) or connection  # two who click at once lose no secret
-        stored = parts.vault.unlock(now.webhook_secrets)
-        old = [item for item in stored if (item.get("until") or until) > time.time()]
-        kept = [{"secret": item["secret"], "until": min(item.get("until") or until, until)} for item in old]
-        connections.change(tx, connection.id, webhook_secrets=parts.vault.lock([{"secret": secret}, *kept]))
-    return {"connection": connection.id, "webhook_secret": secret, "old_secrets_valid_until": until}
+        stored, made = parts.vault.unlock(now.webhook_secrets), secrets_made(parts, now)
+        if seen not in (None, made):
+            twice = stored and made == seen + 1 and stored[0].get("made_at", 0.0) > at - AGAIN_S
+            return {**told, "webhook_secret": stored[0]["secret"] if twice else None}
+        old = [item for item in stored if (item.get("until") or at + 1) > at]
+        kept = [{"secret": item["secret"], "until": min(item.get("until") or inf, at + GRACE_S)} for item in old]
+        new = {"secret": secret, "made": made + 1, "made_at": at}
+        connections.change(tx, connection.id, webhook_secrets=parts.vault.lock([new, *kept]))
+    return told
+
+
+def secrets_made(parts: Parts, connection: Connection) -> int:
+    """How many have been, with the one of now."""
+    stored = parts.vault.unlock(connection.webhook_secrets)
+    return int(stored[0].get("made", 1)) if stored else 0
 
 
 def remove(parts: Parts, connection: Connection) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from relay.store.leases import claim
 from relay.store.runs import Run
 from relay.sync import work
 from relay.sync.connections import connect
+from relay.sync.connections.connect import secrets_made
 from relay.sync.connections.destination import forgetting, lists
-from relay.sync.connections.hook import secrets_made
 from relay.sync.connections.lists import Wish, adoptable, choose_list
 from relay.sync.exports.exports import last_read
 from relay.sync.parts import Parts
