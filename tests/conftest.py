@@ -348,34 +348,54 @@ def connection(relay: Relay, ehq: SimulatedEhq) -> Connection:
     return relay.connect(ehq)
 
 
+Begun = Callable[[str, Callable[[], Connection]], Connection]
+Moments = dict[tuple[str, str], tuple[Moment, Connection, str]]
+
+
 @pytest.fixture(scope="session")
-def moments() -> dict[str, tuple[Moment, Connection, str]]:
-    """Of each kind of database: the moment after Bayside's first run, its connection, and the webhook's secret."""
+def moments() -> Moments:
+    """By name and kind of database: a moment, the connection there, and the webhook's secret."""
     return {}
 
 
 @pytest.fixture
-def synced(
+def begun(
     relay: Relay,
     ehq: SimulatedEhq,
     cm: SimulatedCampaignMonitor,
     simulators: tuple[Simulator, Simulator],
-    moments: dict[str, tuple[Moment, Connection, str]],
-) -> Connection:
-    """Bayside after its first run. It is run once a minute, and the tests in between get a copy."""
-    database = relay.parts.database
-    kind = database.engine.name
-    if kind in moments and moments[kind][0].is_fresh:
-        moment, connection, relay.secret = moments[kind]
-        moment.restore(database)
-        for simulator, state in zip(simulators, moment.states(), strict=True):
-            simulator.state = state
+    moments: Moments,
+) -> Begun:
+    """begun("moment", lead): where `lead` leads. It leads there once a minute, and the tests in between get a copy."""
+
+    def begin(name: str, lead: Callable[[], Connection]) -> Connection:
+        database = relay.parts.database
+        key = name, database.engine.name
+        if key in moments and moments[key][0].is_fresh:
+            moment, connection, relay.secret = moments[key]
+            moment.restore(database)
+            for simulator, state in zip(simulators, moment.states(), strict=True):
+                simulator.state = state
+            return connection
+        connection = lead()
+        relay.parts.queue.redis.flushdb()  # nothing in it is needed, and a copy has nothing in it
+        states = [simulator.state for simulator in simulators]
+        moments[key] = Moment(name, database, *states), connection, relay.secret
         return connection
-    connection = relay.connect(ehq)
-    assert relay.reconcile(connection).state == "completed"
-    relay.parts.queue.redis.flushdb()  # nothing in it is needed, and a copy has nothing in it
-    moments[kind] = Moment(database, *(simulator.state for simulator in simulators)), connection, relay.secret
-    return connection
+
+    return begin
+
+
+@pytest.fixture
+def synced(relay: Relay, ehq: SimulatedEhq, begun: Begun) -> Connection:
+    """Bayside after its first run."""
+
+    def first_run() -> Connection:
+        connection = relay.connect(ehq)
+        assert relay.reconcile(connection).state == "completed"
+        return connection
+
+    return begun("synced", first_run)
 
 
 class Visitor:

@@ -28,28 +28,18 @@ EMPTY = "; ".join(
 COLUMNS = {
     table.name: ", ".join(f'"{column.name}"' for column in table.columns if column.computed is None) for table in TABLES
 }
-KEEP = "; ".join(
-    [
-        "DROP SCHEMA IF EXISTS kept CASCADE; CREATE SCHEMA kept",
-        *(f'CREATE TABLE kept."{name}" AS SELECT {columns} FROM "{name}"' for name, columns in COLUMNS.items()),
-    ]
-)
-RESTORE = "; ".join(
-    [
-        *(f'INSERT INTO "{name}" ({columns}) SELECT * FROM kept."{name}"' for name, columns in COLUMNS.items()),
-        *(
-            f"SELECT setval(pg_get_serial_sequence('{table.name}', '{key.name}'), max({key.name})) "
-            f'FROM "{table.name}"'
-            for table in TABLES
-            if (key := table.autoincrement_column) is not None
-        ),
-    ]
+NUMBERS = "; ".join(
+    f"SELECT setval(pg_get_serial_sequence('{table.name}', '{key.name}'), max({key.name})) FROM \"{table.name}\""
+    for table in TABLES
+    if (key := table.autoincrement_column) is not None
 )
 
 
 class Moment:
-    def __init__(self, database: Database, site: Site, account: Account) -> None:
-        self.since = time.monotonic()
+    """PostgreSQL keeps it in a schema of this name."""
+
+    def __init__(self, name: str, database: Database, site: Site, account: Account) -> None:
+        self.since, self.name = time.monotonic(), name
         self.held = frozen((site, account))
         if database.sqlite:
             self.file = sqlite3.connect(":memory:", check_same_thread=False)
@@ -57,7 +47,9 @@ class Moment:
                 live.backup(self.file)
         else:
             with database.write() as tx:
-                tx.exec_driver_sql(KEEP)
+                tx.exec_driver_sql(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}")
+                for table, columns in COLUMNS.items():
+                    tx.exec_driver_sql(f'CREATE TABLE {name}."{table}" AS SELECT {columns} FROM "{table}"')
 
     @property
     def is_fresh(self) -> bool:
@@ -70,7 +62,13 @@ class Moment:
                 self.file.backup(live)
         else:
             with database.write() as tx:
-                tx.exec_driver_sql(RESTORE)
+                tx.exec_driver_sql(
+                    "; ".join(
+                        f'INSERT INTO "{table}" ({columns}) SELECT * FROM {self.name}."{table}"'
+                        for table, columns in COLUMNS.items()
+                    )
+                )
+                tx.exec_driver_sql(NUMBERS)
 
     def states(self) -> tuple[Site, Account]:
         site, account = pickle.loads(self.held)

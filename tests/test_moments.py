@@ -31,7 +31,7 @@ def test_a_copy_is_the_same_whatever_became_of_the_one_before(
     simulators: Any,
     moments: Any,
 ) -> None:
-    first, _, secret = moments[parts.database.engine.name]
+    first, _, secret = moments["synced", parts.database.engine.name]
     assert secret == relay.secret
 
     def restored() -> dict[str, Any]:

@@ -29,7 +29,7 @@ from relay.sync.exports.uploads import Manifest, Upload
 from relay.sync.health.standing import look
 from relay.sync.people import erase
 from relay.sync.structure import form
-from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
+from tests.conftest import Begun, Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 from tests.sync.test_absence import found, go_on
 
 Rows = list[dict[str, str]]
@@ -113,10 +113,20 @@ def by_hand(relay: Relay, ehq: SimulatedEhq, cm: SimulatedCampaignMonitor) -> By
 
 
 @pytest.fixture
-def kept(by_hand: ByHand) -> ByHand:
+def kept(
+    relay: Relay,
+    ehq: SimulatedEhq,
+    cm: SimulatedCampaignMonitor,
+    begun: Begun,
+) -> ByHand:
     """After the first complete export."""
-    assert by_hand.read("Female Only", "Pet owners").state == "completed"
-    return by_hand
+
+    def first_export() -> Connection:
+        made = relay.connect(ehq, ehq_url="", ehq_credential={}, reads="export")
+        assert ByHand(relay, ehq, cm, made).read("Female Only", "Pet owners").state == "completed"
+        return made
+
+    return ByHand(relay, ehq, cm, begun("kept", first_export))
 
 
 def test_the_first_export_fills_the_list_with_participants_and_team_answers_and_groups(kept: ByHand) -> None:
