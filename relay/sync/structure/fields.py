@@ -86,6 +86,8 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, need
             change = {"problem": f"{error.message} {error.remedy}".strip()}
         if change["problem"]:
             log.warning("field not taken whole", connection=field.connection_id, field=field.id)
+        elif change == {"name": field.name, "key": field.key, "options": list(field.options), "problem": field.problem}:
+            continue
         with parts.database.write() as tx:
             structure.change_field(tx, field.id, **change)
             if change["problem"] and source.startswith("answer:"):

@@ -67,8 +67,9 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, ever
                     raise
                 busy = True
                 continue
-            with parts.database.write() as tx:
-                structure.change_group(tx, group.id, **change)
+            if change != {name: getattr(group, name) for name in change}:
+                with parts.database.write() as tx:
+                    structure.change_group(tx, group.id, **change)
     with parts.database.write() as tx:
         again = (LONG_BUSY_S if picture.connection.segments_after else BUSY_S) + time.time()
         connections.change(tx, picture.connection.id, segments_due=busy, segments_after=again if busy else None)
