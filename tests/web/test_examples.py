@@ -32,7 +32,7 @@ def test_an_example_looks_like_an_answer_and_is_nobody_s(
     label: str, kind: str, options: tuple[str, ...], words: str, example: str
 ) -> None:
     one = Field(
-        1, "bayside", "answer:1", None, label, (), kind, type_of(kind), options, None, None, (), True, None, 0, 0, None
+        id=1, connection_id="bayside", source="answer:1", label=label, kind=kind, type=type_of(kind), choices=options
     )
     shown = looks_like(one)
     assert shown[0] == words
