@@ -8,7 +8,7 @@ writer would ever have done.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 LONGEST = 250
@@ -16,10 +16,17 @@ LONGEST = 250
 
 class Oracle:
     """`audience`: {"roles": those on the list, "activated_only": bool}, as a person set it; `bars`: whether they chose
-    to have EHQ's opt-outs unsubscribed in CM, which only the person can undo (rule 2)."""
+    to have EHQ's opt-outs unsubscribed in CM, which only the person can undo (rule 2); `readings`: how often EHQ was
+    read completely so far; `called`: whose an id is that the relay made up, where it reads a source without ids."""
 
-    def __init__(self, audience: Mapping[str, Any], bars: bool) -> None:
-        self.audience, self.bars = audience, bars
+    def __init__(
+        self,
+        audience: Mapping[str, Any],
+        bars: bool,
+        readings: Callable[[], int],
+        called: Callable[[str, str], str] = lambda made_up, _: made_up,
+    ) -> None:
+        self.audience, self.bars, self.readings, self.called = audience, bars, readings, called
         self.holder: dict[str, str] = {}
         """Address → the EHQ id of the person whom the relay last put there."""
         self.out: dict[str, set[str]] = {}
@@ -29,8 +36,63 @@ class Oracle:
         self.strangers: set[str] = set()
         self.unsure: set[str] = set()
         """Addresses about which the rules do not decide."""
+        self.erased: set[str] = set()
+        self.faithful: dict[str, str] = {}
+        """EHQ id → address of whoever belonged on the list, at this address, ever since they were first seen in EHQ."""
+        self.willing: set[str] = set()
+        """Whoever was subscribed in EHQ ever since."""
+        self.met: set[str] = set()
+        self.vanished: dict[str, int] = {}
+        """Who belonged and was deleted in EHQ without a word → how often EHQ had been read completely by then."""
+        self.came: set[str] = set()
+        """Who came to an address at which another had opted out: a known fault, the relay takes that for their word."""
+        self.left: dict[str, str] = {}
+        """Address → EHQ id of whom an earlier connection left on the list."""
+        self.torn = False
+        """Whether segments may stand there that a connection before this one made."""
         self.wrong: list[str] = []
         self.tried: Counter[str] = Counter()
+
+    # What people do in EHQ, and with the relay.
+
+    def observes(self, people: Mapping[str, Mapping[str, Any]]) -> None:
+        """EHQ as it is now."""
+        for i in people.keys() - self.met:
+            self.met.add(i)
+            self.faithful[i] = people[i]["email"].lower()
+            self.willing.add(i)
+        for i, address in list(self.faithful.items()):
+            if i not in people or not self.belongs(people[i]) or people[i]["email"].lower() != address:
+                del self.faithful[i]
+        self.came |= {i for i, one in people.items() if i not in self.out.get(one["email"].lower(), {i})}
+        self.willing -= {i for i in self.willing if i not in people or not people[i]["subscribed"]}
+
+    def vanishes(self, i: str) -> None:
+        """Deleted, and nobody tells."""
+        if i in self.faithful:
+            self.vanished[i] = self.readings()
+
+    def is_erased(self, i: str) -> None:
+        """At their request: from then on nothing that EHQ says of this account counts."""
+        self.erased.add(i)
+        self.faithful.pop(i, None)
+        self.vanished.pop(i, None)
+        self.willing.discard(i)
+
+    def is_let_in(self, i: str) -> None:
+        """Whose an opt-out was is forgotten with the person; at the address it stands."""
+        self.erased.discard(i)
+        for whose in self.out.values():
+            whose.discard(i)
+
+    def forgotten(self, active: Collection[str]) -> None:
+        """The connection is gone and another begins with the same list. Whose a subscriber is stands on them; whom the
+        old one removed is still known, and no more."""
+        self.strangers |= set(active) - self.holder.keys()
+        self.left |= {address: self.holder[address] for address in active if address in self.holder}
+        self.vanished.clear()
+        self.out = {address: set() for address in self.out}
+        self.torn = True
 
     # What people do in Campaign Monitor.
 
@@ -70,8 +132,13 @@ class Oracle:
                 self._wrongs("removed somebody whom it never put there", address)
             if state not in ("Active", None):
                 self._wrongs(f"removed somebody who was {state}", address)
+            whose = self.holder.get(address, "")
+            if self.faithful.get(whose) == address:
+                self._wrongs("removed somebody who always belonged", address)
+            if whose in self.vanished and self.readings() - self.vanished[whose] < 2:
+                self._wrongs("removed somebody whom one complete run did not find", address)
             if call.endswith("/unsubscribe"):
-                if not self.bars:
+                if not self.bars or whose in self.willing:
                     self._wrongs("unsubscribed somebody, which nobody chose", address)
                 self.opts_out(address)
             elif state == "Active":
@@ -118,7 +185,7 @@ class Oracle:
         self.removed.discard(address)
         self.strangers.discard(address)  # EHQ gives this address to somebody, so the relay may take it over
         ids = [f["Value"] for f in entry.get("CustomFields", ()) if f["Key"].lower() == "[ehqid]" and f.get("Value")]
-        self.holder[address] = str(ids[0]) if ids else self.holder.get(address, "")
+        self.holder[address] = self.called(str(ids[0]), address) if ids else self.holder.get(address, "")
 
     def _wrongs(self, what: str, address: str) -> None:
         self.wrong.append(f"The relay {what}: {address}")
@@ -140,23 +207,37 @@ class Oracle:
         return {
             person["email"].lower(): i
             for i, person in people.items()
-            if self.belongs(person) and i not in opted_out and person["email"].lower() not in self.out
+            if self.belongs(person) and i not in opted_out | self.erased and person["email"].lower() not in self.out
         }
 
     def judge(self, people: Mapping[str, Any], subscribers: Mapping[str, Mapping[str, Any]]) -> list[str]:
         """What is not as it must be: `subscribers` is {address: {"state", "fields": {name: value}}}."""
         wrong = list(self.wrong)
         expected = self.expected(people)
+        self.unsure |= {people[i]["email"].lower() for i in self.came & people.keys()}
+        for (
+            address,
+            i,
+        ) in self.left.items():
+            # Who has moved or gone since, or is known by no id of EHQ's, is not decided.
+            moved = i not in people or people[i]["email"].lower() != address
+            made_up = str(subscribers.get(address, {"fields": {}})["fields"].get("EHQ ID", "")).startswith("csv-")
+            if address not in expected and (moved or made_up):
+                self.unsure.add(address)
         active = {address for address, one in subscribers.items() if one["state"] == "Active"}
         for address in sorted((active ^ (set(expected) | self.strangers)) - self.unsure):
             wrong.append(f"{address} is {'on' if address in active else 'not on'} the list")
+        for address, one in subscribers.items():
+            if self.called(str(one["fields"].get("EHQ ID", "")), address) in self.erased:
+                wrong.append(f"{address}: data of somebody erased is kept")
         for address in sorted(active & set(expected)):
             held, person = subscribers[address]["fields"], people[expected[address]]
-            wrong += [f"{address}: {field}" for field in _differences(held, expected[address], person)]
+            held = {**held, "EHQ ID": self.called(str(held.get("EHQ ID", "")), address)}
+            wrong += [f"{address}: {field}" for field in _differences(held, expected[address], person, self.torn)]
         return wrong
 
 
-def _differences(held: Mapping[str, Any], ehq_id: str, person: Mapping[str, Any]) -> list[str]:
+def _differences(held: Mapping[str, Any], ehq_id: str, person: Mapping[str, Any], torn: bool) -> list[str]:
     wrong = []
     if held.get("EHQ ID") != ehq_id:
         wrong.append(f"EHQ ID is {held.get('EHQ ID')} and not {ehq_id}")
@@ -165,17 +246,29 @@ def _differences(held: Mapping[str, Any], ehq_id: str, person: Mapping[str, Any]
             wrong.append(f"{name} is {held.get(name)}")
     if sorted(held.get("Tags") or []) != sorted(person["tags"]):
         wrong.append(f"Tags are {held.get('Tags')} and not {person['tags']}")
-    # A group's option ends with its id in brackets, whatever the group was called when it was made.
-    groups = {option.rpartition("[")[2].rstrip("]") for option in held.get("Groups") or []}
-    if groups != person["groups"]:
+    # A group's option ends with its id in brackets, whatever the group was called when it was made. Of a source without
+    # ids its name counts.
+    options = [option.rpartition(" [") for option in held.get("Groups") or []]
+    groups = {(name, i.rstrip("]")) for name, _, i in options}
+    if not all(person["groups"] & set(known) for known in groups) or len(groups) != len(person["groups"]):
         wrong.append(f"Groups are {sorted(groups)} and not {sorted(person['groups'])}")
     for labels, value in person["answers"]:
         names = [label for label in labels if label in held]
-        have = held[names[0]] if names else ""
-        if isinstance(value, list):
-            have = [have] if isinstance(have, str) and have else have or []
-            if sorted(have) != sorted(value):
-                wrong.append(f"{labels[-1]} is {have} and not {value}")
-        elif str(have) != ("" if value is None else " ".join(str(value).split())[:LONGEST].rstrip()):
-            wrong.append(f"{labels[-1]} is {have!r} and not {value!r}")
+        # What an earlier connection made may have taken a field's name, and stays as it was.
+        names = [*(f"{label} (2)" for label in labels), *names] if torn else names[:1]
+        if not any(_is(held.get(name), value) for name in names or [""]):
+            wrong.append(f"{labels[-1]} is {[held.get(name) for name in names]} and not {value!r}")
     return wrong
+
+
+def _is(held: Any, value: Any) -> bool:
+    if isinstance(value, list):
+        several = [held] if isinstance(held, str) and held else held or []
+        return sorted(several) == sorted(value)
+    # What is longer is cut; white space is not compared.
+    text = "" if value is None else str(value).strip()
+    return "".join(str(held or "").split()) in ("".join(cut.split()) for cut in (text[:LONGEST], _one_line(text)))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:LONGEST]

@@ -22,11 +22,13 @@ import time_machine
 import sandbox.campaign_monitor
 import sandbox.ehq
 from relay.settings import read_settings
-from relay.store import migrate, runs
+from relay.store import migrate, participants, runs
 from relay.store.runs import Run
+from relay.store.tables import metadata
 from relay.sync import work
 from relay.sync.connections import connect
 from relay.sync.health import status
+from relay.sync.people import erase
 from relay.sync.runs import brake, undo
 from relay.web import create_app
 from relay.wiring import wire
@@ -42,10 +44,15 @@ from sandbox.ehq.site import Site
 from sandbox.people import MISSING
 from sandbox.server import Server
 from tests.conftest import KEY, postgres
+from tests.model.exporting import QUESTIONS, Exports, Made
 
 ONE_HOLD_S = 61.0
 """Longer than any pause after a failure that may pass."""
 MEMORY = Path("/dev/shm")
+
+
+EHQ_FAILS = ("status", "fail_pages", "html", "same_page", "endless", "shrink_total", "shift", "auth_404")
+CM_FAILS = ("status", "drop_connection", "html_500", "code", "segment_busy")
 
 
 class Killed(BaseException):
@@ -81,7 +88,7 @@ class Notices:
         pass
 
 
-class World:
+class World(Exports):
     """One for each test process and store; `begin` makes everything in it as new."""
 
     def __init__(self, store: str) -> None:
@@ -123,7 +130,21 @@ class World:
         self.parts.database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def begin(self, people: int, seed: int, rules: dict[str, Any], ehq: dict[str, Any], cm: dict[str, Any]) -> None:
+    def begin(
+        self,
+        people: int,
+        seed: int,
+        rules: dict[str, Any],
+        ehq: dict[str, Any],
+        cm: dict[str, Any],
+        by_hand: bool = False,
+    ) -> None:
+        """`by_hand`: the site is read by its exports, not by the API."""
+        self.by_hand = by_hand
+        self.words: dict[str, set[str]] = {}
+        self.made: list[Made] = []
+        self.read: list[Made] = []
+        self.called: dict[str, str] = {}
         self.dies_in = self.dies_writing = None
         self.travel = time_machine.travel(time.time(), tick=True)
         self.clock = self.travel.start()
@@ -135,11 +156,33 @@ class World:
         self.account.faults.set(**cm)
         self.account.writes, self.account.postman = [], Notices()  # type: ignore[assignment]
         self.ehq_app.extensions["sandbox"], self.cm_app.extensions["sandbox"] = self.site, self.account
-        wish = connect.Wish("Bayside", self.ehq_url, {"token": "sandbox"}, cm_api_key="sandbox")
-        added = connect.add(self.parts, wish)
-        self.id, self.secret = added["connection"], added["webhook_secret"]
+        if by_hand:
+            for person in self.site.order:  # whom another file lists has no answers in it
+                person.role = "participant"
         self.rules = rules
-        connect.configure(self.parts, self.connection, rules)
+        self._connect()
+        self._learn()
+
+    def _connect(self, **more: Any) -> None:
+        site = {"ehq_url": "", "ehq_credential": {}, "reads": "export"} if self.by_hand else {}
+        read = {"ehq_url": self.ehq_url, "ehq_credential": {"token": "sandbox"}, **site}
+        added = connect.add(self.parts, connect.Wish("Bayside", cm_api_key="sandbox", **read, **more))  # type: ignore[arg-type]
+        self.id, self.secret = added["connection"], added["webhook_secret"]
+        connect.configure(self.parts, self.connection, self.rules)
+
+    def reconnect(self) -> None:
+        """While both systems answer. What arrived at the old one arrives nowhere again; the new one knows questions by
+        their labels of today."""
+        self.well_again()
+        connect.remove(self.parts, self.connection)
+        self._connect(list_id=self.list.id)
+        self.tray.carried.clear()
+        self.labels.clear()
+
+    def well_again(self) -> None:
+        """Nothing fails any more. What is peculiar to either system stays so."""
+        self.site.faults.set(**dict.fromkeys(EHQ_FAILS))
+        self.account.faults.set(**dict.fromkeys(CM_FAILS))
 
     def end(self) -> None:
         try:
@@ -159,7 +202,13 @@ class World:
             act_in_ehq(self.site, {"action": action, **more})
         except Refused:
             return False
+        self._learn()
         return True
+
+    def _learn(self) -> None:
+        """By which words each person was ever known."""
+        for person in self.site.order:
+            self.words.setdefault(str(person.id), set()).update((person.email.lower(), person.login.lower()))
 
     def in_cm(self, action: str, **more: Any) -> bool:
         try:
@@ -168,27 +217,33 @@ class World:
             return False
         return True
 
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """Everyone in EHQ, in the oracle's words: what decides who belongs."""
+        names = ("email", "subscribed", "blocked", "confirmed", "role")
+        return {str(person.id): {name: getattr(person, name) for name in names} for person in self.site.order}
+
     def people(self) -> dict[str, dict[str, Any]]:
-        """Everyone in EHQ, in the oracle's words."""
-        everyone = self.site.order
-        groups = self.site.memberships(everyone)
-        found = {}
-        for person, mine in zip(everyone, groups, strict=True):
-            said = zip(self.site.questions, person.answers, strict=False)
-            answers = [
-                ([*self.labels.get(q.id, ()), q.label], v) for q, v in said if v is not MISSING and q.type != "removed"
-            ]
-            found[str(person.id)] = {
-                "email": person.email,
-                "subscribed": person.subscribed,
-                "blocked": person.blocked,
-                "confirmed": person.confirmed,
-                "role": person.role,
+        """… and what else must be true of them."""
+        left_out, found = set(self.rules.get("fields_left_out", ())), self.standing()
+        for person, groups in zip(self.site.order, self.site.memberships(self.site.order), strict=True):
+            answers = []
+            for question, answer in zip(self.site.questions, person.answers, strict=False):
+                if answer is MISSING or question.type == "removed":
+                    continue
+                if self.by_hand and isinstance(answer, list) and question.label not in QUESTIONS:
+                    answer = ", ".join(answer)  # nobody can tell that these are several
+                labels = [*(() if self.by_hand else self.labels.get(question.id, ())), question.label]
+                answers.append((labels, None if {str(question.id), question.label} & left_out else answer))
+            found[str(person.id)] |= {
                 "tags": list(person.tags),
-                "groups": {str(group.id) for group in mine},
+                "groups": {self.name_of(group) for group in groups},
                 "answers": answers,
             }
         return found
+
+    def name_of(self, group: Any) -> str:
+        """How the oracle knows a group: exports have no ids."""
+        return group.name if self.by_hand else str(group.id)
 
     @property
     def list(self) -> Any:
@@ -228,7 +283,7 @@ class World:
     # The relay's workers.
 
     def _send(self, request: requests.PreparedRequest, **more: Any) -> requests.Response:
-        if self.dies_in is not None and str(request.url).startswith(self.cm_url):
+        if self.dies_in is not None and self.working and str(request.url).startswith(self.cm_url):
             self.dies_in -= 1
             if self.dies_in < 0:
                 self.dies_in = None
@@ -287,10 +342,19 @@ class World:
             self.step()
         raise AssertionError(f"the run does not end: {self.run_under_way()}")
 
-    def run(self) -> Run:
+    def run(self, last: bool = False) -> Run:
+        if self.by_hand:
+            if not last:  # no two are the same: absence from the second would say nothing new
+                self.in_ehq("register", silent=True)
+            ended = self.read_export(self.make_export())
+            assert ended is not None
+            return ended
         self.finish_run()
         run = self.start_run()
         self.finish_run()
+        return self.ended(run)
+
+    def ended(self, run: Run) -> Run:
         with self.parts.database.read() as tx:
             ended = runs.find(tx, run.id)
         assert ended is not None
@@ -298,14 +362,61 @@ class World:
         return ended
 
     def settle(self) -> None:
-        """Workers look until nobody waits."""
+        """Workers look until nobody waits. Before a first export everybody does."""
         for _ in range(40):
             self.visit()
             now = status.report(self.parts, self.connection)
-            if not now["waiting"] and not self.connection.segments_due:
+            if self.connection.unasked or not (now["waiting"] or self.connection.segments_due):
                 return
             self.later(ONE_HOLD_S)
         raise AssertionError(f"still waiting: {now}")
+
+    # People who ask to be forgotten.
+
+    def _known(self, who: str) -> list[Any]:
+        with self.parts.database.read() as tx:
+            return erase.meant(participants.one(tx, self.id, who), who)
+
+    def erase(self, who: str) -> bool:
+        return bool(erase.ask_to_erase(self.parts, self.connection, self._known(who)))
+
+    def let_in(self, who: str) -> bool:
+        erased = [person for person in self._known(who) if person.known.erased]
+        for person in erased:
+            erase.let_in(self.parts, self.connection, person)
+        return bool(erased)
+
+    def remains(self, erased: set[str]) -> set[str]:
+        """Words of people erased, and of nobody else, that stand anywhere in the database."""
+        others = set().union(*(words for i, words in self.words.items() if i not in erased))
+        words = set().union(*(self.words.get(i, ()) for i in erased)) - others
+        there = self.everything() if words else ""
+        return {word for word in words if word in there}
+
+    def everything(self) -> str:
+        """All that the database holds, decrypted."""
+        said = []
+        with self.parts.database.read() as tx:
+            for table in metadata.sorted_tables:
+                for row in tx.execute(table.select()):
+                    for value in row:
+                        said.append(self._opened(value) if isinstance(value, bytes) else str(value))
+        return "\n".join(said).lower()
+
+    def _opened(self, sealed: bytes) -> str:
+        try:
+            return self.parts.vault.unseal(sealed).decode(errors="replace")
+        except Exception:  # what is sealed in another way holds credentials, or is an export's page
+            return ""
+
+    def readings(self) -> int:
+        """How many runs so far read EHQ completely, and counted who was absent."""
+        with self.parts.database.read() as tx:
+            every = [run for run in runs.latest(tx, self.id, 1000) if not run.dry]
+        key = "absence_counted" if self.by_hand else "began"
+        return sum(
+            bool(run.counts.get(key)) and (self.by_hand or "campaign_monitor" in run.counts[key]) for run in every
+        )
 
     def decide(self, approve: bool) -> bool:
         found = brake.waiting(self.parts, self.connection)

@@ -1,0 +1,69 @@
+"""What people do in Campaign Monitor's own pages, and what recipients do with their mail."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis.stateful import rule
+
+from tests.model.history import History, picks
+
+OPT_OUTS = ("unsubscribe", "bounce", "complain", "delete")
+
+
+class InCampaignMonitor(History):
+    @rule(kind=st.sampled_from(OPT_OUTS), pick=picks)
+    def opts_out_in_campaign_monitor(self, kind: str, pick: int) -> None:
+        self.watch()
+        active = sorted(a for a, one in self.world.list.people.items() if one.state == "Active")
+        if active:
+            address = active[pick % len(active)]
+            self.world.in_cm(kind, email=address)
+            self.oracle.opts_out(address)
+            self.tried(f"CM: {kind}")
+
+    @rule(pick=picks)
+    def stranger_subscribes_in_campaign_monitor(self, pick: int) -> None:
+        self.watch()
+        address = f"stranger{pick % 3}@example.net"
+        self.world.in_cm("subscribe", email=address)
+        self.oracle.subscribes(address)
+        self.tried("CM: a stranger subscribes")
+
+    @rule(pick=picks)
+    def opted_out_person_subscribes_again_in_campaign_monitor(self, pick: int) -> None:
+        self.watch()
+        out = sorted(a for a in self.oracle.out if a in self.world.list.people)
+        if out:
+            address = out[pick % len(out)]
+            self.world.in_cm("subscribe", email=address)
+            self.oracle.subscribes(address)
+            self.tried("CM: somebody who opted out subscribes again")
+
+    @rule(pick=picks, field=st.sampled_from(["Groups", "Tags", "Gender", "What is your postcode?"]))
+    def somebody_edits_a_field_by_hand(self, pick: int, field: str) -> None:
+        addresses = sorted(set(self.world.list.people) - self.oracle.strangers)
+        if addresses and self.world.in_cm(
+            "edit_field", email=addresses[pick % len(addresses)], field=field, value=None
+        ):
+            self.tried("CM: edit_field")
+
+    @rule(act=st.sampled_from(["edit_segment", "delete_segment", "draft_segment"]), pick=picks)
+    def somebody_tidies_up_by_hand(self, act: str, pick: int) -> None:
+        segments = sorted(self.world.list.segments)
+        if segments and self.world.in_cm(act, segment=segments[pick % len(segments)]):
+            self.tried(f"CM: {act}")
+
+    @rule(field=st.sampled_from(["Gender", "Suburb", "Household size"]), pick=picks)
+    def somebody_deletes_a_field_by_hand(self, field: str, pick: int) -> None:
+        if self.world.in_cm("delete_field", field=field):
+            self.tried("CM: delete_field")
+
+    @rule(lost=st.booleans())
+    def campaign_monitors_notices_arrive(self, lost: bool) -> None:
+        if self.world.carry_notices(lost):
+            self.tried("CM's notices are lost" if lost else "CM's notices arrive")
+
+    @rule()
+    def somebody_removes_campaign_monitors_hook(self) -> None:
+        self.world.list.hooks.clear()
+        self.tried("CM: the webhook is deleted")

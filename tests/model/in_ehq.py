@@ -1,0 +1,161 @@
+"""What happens in EHQ, and to the deliveries that tell of it."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+from hypothesis.stateful import rule
+
+from tests.model.history import NAMES, ROLES, History, picks
+
+ACTS = ("update", "activate", "block", "unblock", "subscribe", "unsubscribe", "tag", "answer", "role", "delete")
+ODD = ("two\nlines", "=1+1", "x" * 260, "🌳" * 130, " spaces ", '<b>bold</b> & "quoted", twice', "0", "-")
+"""Answers of which something could be lost on the way."""
+DAY = 86400.0
+
+
+class InEhq(History):
+    """`silent` events never arrive; the others lie in the tray until somebody carries them."""
+
+    @rule(silent=st.booleans(), role=st.sampled_from(ROLES[:2]), confirmed=st.booleans())
+    def registers(self, silent: bool, role: str, confirmed: bool) -> None:
+        role = "participant" if self.by_hand else role
+        self.world.in_ehq("register", silent=silent, role=role, confirmed=confirmed)
+        self.tried("EHQ: register")
+
+    @rule(act=st.sampled_from(ACTS), pick=picks, silent=st.booleans())
+    def something_changes_in_ehq(self, act: str, pick: int, silent: bool) -> None:
+        if self.by_hand and act in ("role", "update"):  # by these an export tells who is who
+            return
+        who = self.person(pick)
+        if self.world.in_ehq(act, id=who, silent=silent):
+            self.tried(f"EHQ: {act}")
+            if act == "delete" and silent:
+                self.oracle.vanishes(who)
+
+    @rule(pick=picks, silent=st.booleans(), confirmed=st.booleans())
+    def changes_address(self, pick: int, silent: bool, confirmed: bool) -> None:
+        if self.world.in_ehq("change_email", id=self.person(pick), confirmed=confirmed, silent=silent):
+            self.tried("EHQ: change_email")
+
+    @rule(one=picks, other=picks, silent=st.booleans())
+    def two_swap_addresses(self, one: int, other: int, silent: bool) -> None:
+        a, b = self.world.site.find(self.person(one)), self.world.site.find(self.person(other))
+        if a is None or b is None or a is b or a.unconfirmed_email or b.unconfirmed_email:
+            return
+        first, second = a.email, b.email
+        for who, new in ((a, f"for.a.moment{a.id}@example.com"), (b, first), (a, second)):
+            self.world.in_ehq("change_email", id=str(who.id), new_email=new, confirmed=True, silent=silent)
+        self.tried("EHQ: two swap addresses")
+
+    @rule(pick=picks, other=picks, silent=st.booleans())
+    def takes_a_freed_address(self, pick: int, other: int, silent: bool) -> None:
+        a, b = self.world.site.find(self.person(pick)), self.world.site.find(self.person(other))
+        if a is None or b is None or a is b or a.unconfirmed_email or b.unconfirmed_email:
+            return
+        freed = a.email
+        self.world.in_ehq("change_email", id=str(a.id), confirmed=True, silent=silent)
+        self.world.in_ehq("change_email", id=str(b.id), new_email=freed.upper(), confirmed=True, silent=silent)
+        self.tried("EHQ: an address is freed and taken")
+
+    @rule(silent=st.booleans())
+    def registers_again_after_deletion(self, silent: bool) -> None:
+        if self.world.in_ehq("reregister", silent=silent):
+            self.tried("EHQ: reregister")
+
+    @rule(pick=picks, silent=st.booleans(), joins=st.booleans())
+    def panel_changes(self, pick: int, silent: bool, joins: bool) -> None:
+        name = "group_add" if joins else "group_remove"
+        if self.world.in_ehq(name, group="30", id=self.person(pick), silent=silent):
+            self.tried(f"EHQ: {name}")
+
+    @rule(group=st.sampled_from(["7", "12", "30"]), name=st.sampled_from(NAMES), silent=st.booleans())
+    def group_is_renamed(self, group: str, name: str, silent: bool) -> None:
+        if self.world.in_ehq("group_rename", group=group, name=name, silent=silent):
+            self.tried("EHQ: group_rename")
+
+    @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(["Renter", "Business"]), silent=st.booleans())
+    def group_is_made(self, name: str, tag: str, silent: bool) -> None:
+        self.world.in_ehq("group_create", name=name, rule={"tag": tag}, silent=silent)
+        self.tried("EHQ: group_create")
+
+    @rule(group=st.sampled_from(["7", "12", "15"]), tag=st.sampled_from(["Renter", "Business"]), silent=st.booleans())
+    def a_groups_filter_is_edited(self, group: str, tag: str, silent: bool) -> None:
+        if self.world.in_ehq("group_rule", group=group, rule={"tag": tag}, silent=silent):
+            self.tried("EHQ: group_rule")
+
+    @rule(group=st.sampled_from(["7", "12", "15", "30", "31"]), silent=st.booleans())
+    def group_is_deleted(self, group: str, silent: bool) -> None:
+        before = len(self.world.tray.waiting)
+        if self.world.in_ehq("group_delete", group=group, silent=silent):
+            while len(self.world.tray.waiting) > before:
+                self.world.carry(self.world.tray.waiting.pop())
+            self.tried("EHQ: group_delete")
+
+    @rule(kind=st.sampled_from(["text", "radio", "checkbox", "number", "date"]), silent=st.booleans())
+    def question_is_added(self, kind: str, silent: bool) -> None:
+        self.world.in_ehq("form_add_question", type=kind, silent=silent)
+        self.tried("EHQ: form_add_question")
+
+    @rule(question=st.integers(10, 20), silent=st.booleans())
+    def question_is_removed(self, question: int, silent: bool) -> None:
+        if self.world.in_ehq("form_remove_question", question=str(question), silent=silent):
+            self.tried("EHQ: form_remove_question")
+
+    @rule(question=st.integers(10, 20), word=st.sampled_from(["Your", "The", "Our"]), silent=st.booleans())
+    def question_is_relabelled(self, question: int, word: str, silent: bool) -> None:
+        before = {q.id: q.label for q in self.world.site.questions}.get(question, "")
+        label = f"{word} {before.partition(' ')[2] or before}"
+        if label != before and self.world.in_ehq(
+            "form_rename_question", question=str(question), label=label, silent=silent
+        ):
+            self.world.labels.setdefault(question, []).append(before)
+            self.tried("EHQ: form_rename_question")
+
+    @rule(question=st.sampled_from([13, 14]), silent=st.booleans())
+    def question_gains_an_option(self, question: int, silent: bool) -> None:
+        options = {q.id: q.options for q in self.world.site.questions}[question]
+        more = (*options, f"Other {len(options)}")
+        if self.world.in_ehq("form_retype_question", question=str(question), options=more, silent=silent):
+            self.tried("EHQ: a question gains an option")
+
+    @rule(answer=st.sampled_from(ODD), pick=picks, silent=st.booleans())
+    def somebody_answers_oddly(self, answer: str, pick: int, silent: bool) -> None:
+        if self.world.in_ehq("answer", id=self.person(pick), question="17", value=answer, silent=silent):
+            self.tried("EHQ: an odd answer")
+
+    @rule(question=st.integers(12, 19), pick=picks, silent=st.booleans(), empty=st.booleans())
+    def somebody_answers(self, question: int, pick: int, silent: bool, empty: bool) -> None:
+        more = {"value": None} if empty else {}
+        if self.world.in_ehq("answer", id=self.person(pick), question=str(question), silent=silent, **more):
+            self.tried("EHQ: answer")
+
+    # Deliveries: in any order, late, twice, or never.
+
+    @rule(pick=picks)
+    def one_delivery_arrives(self, pick: int) -> None:
+        if tray := self.world.tray.waiting:
+            self.world.carry(tray.pop(pick % len(tray)))
+            self.tried("a delivery arrives" if not pick else "a delivery arrives out of turn")
+
+    @rule()
+    def all_deliveries_arrive(self) -> None:
+        self.tried("all deliveries arrive in turn")
+        while self.world.tray.waiting:
+            self.world.carry(self.world.tray.waiting.pop(0))
+
+    @rule(pick=picks)
+    def one_delivery_is_lost(self, pick: int) -> None:
+        if tray := self.world.tray.waiting:
+            tray.pop(pick % len(tray))
+            self.tried("a delivery is lost")
+
+    @rule(pick=picks)
+    def one_delivery_arrives_again(self, pick: int) -> None:
+        if carried := self.world.tray.carried:
+            self.world.carry(carried[pick % len(carried)])
+            self.tried("a delivery arrives again")
+
+    @rule(days=st.sampled_from([0.001, 0.04, 1.0, 3.0, 16.0]))
+    def time_passes(self, days: float) -> None:
+        self.world.later(days * DAY)
+        self.tried(f"{days * 24:.0f} hours pass" if days >= 0.04 else "minutes pass")
