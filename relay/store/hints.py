@@ -43,10 +43,9 @@ def give(tx: Tx, ids: Collection[int], moved: Mapping[int, str]) -> None:
 
 
 def given(tx: Tx, connection_id: str, limit: int) -> list[tuple[Person, float, str | None]]:
-    """Who is to be read again, first hinted first: (the person, when, where CM says that they are now)."""
-    query = sa.select(_c.id, _c.cm_hinted_at, _c.cm_moved_to).where(
-        _c.connection_id == connection_id, _c.cm_hinted_at.is_not(None)
-    )
+    """Who is to be read again, first hinted first: (the person, when, where CM says that they are now). Not whoever is
+    held back by CM."""
+    query = sa.select(_c.id, _c.cm_hinted_at, _c.cm_moved_to).where(_hinted(connection_id))
     rows = tx.execute(query.order_by(_c.cm_hinted_at).limit(limit)).all()
     if not rows:
         return []
@@ -54,9 +53,14 @@ def given(tx: Tx, connection_id: str, limit: int) -> list[tuple[Person, float, s
     return [(by_id[row.id], row.cm_hinted_at, row.cm_moved_to) for row in rows]
 
 
+def _hinted(connection_id: str) -> sa.ColumnElement[bool]:
+    free = (_c.held_until.is_(None)) | (_c.held_until <= time.time())
+    return (_c.connection_id == connection_id) & _c.cm_hinted_at.is_not(None) & free
+
+
 def more_than(tx: Tx, connection_id: str, number: int) -> bool:
-    """Whether more than `number` people are to be read again."""
-    query = sa.select(_c.id).where(_c.connection_id == connection_id, _c.cm_hinted_at.is_not(None))
+    """Whether more than `number` people are to be read again, now."""
+    query = sa.select(_c.id).where(_hinted(connection_id))
     return tx.execute(query.order_by(_c.cm_hinted_at).offset(number).limit(1)).first() is not None
 
 

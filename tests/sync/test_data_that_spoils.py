@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from relay.store import connections, participants, runs
+from relay.store import connections, hints, participants, runs
+from relay.store.person import Person
+from relay.sync.people import asked
+from relay.sync.people import erase as erasing
 from relay.sync.runs.start import start_run
+from relay.sync.upsert.visits import waits
 from tests.conftest import Live
 
 IMPORT = "POST subscribers/{id}/import"
@@ -105,6 +109,70 @@ def test_who_cannot_move_waits_alone_and_is_refused_in_the_end(live: Live) -> No
     looks(live, 2)
     now = live.relay.status(live.connection)
     assert (now["waiting"], now["refused"], now["problem"]) == (0, {"spoils": 1}, None)
+
+
+def known(live: Live, one: str) -> Person:
+    with live.relay.parts.database.read() as tx:
+        return participants.one(tx, live.connection.id, one)[0]
+
+
+def alone_in_it(live: Live, one: str) -> None:
+    """Whoever comes meanwhile is on the list with the first look, and in the end nothing is said of the connection."""
+    for _ in range(3):
+        looks(live, 2)
+        _, newcomer = live.ehq.register()
+        live.ehq.delivered()
+        looks(live, 1)
+        assert live.state(newcomer) == "Active"
+        pause_is_over(live, one)
+    looks(live, 1)
+    now = live.relay.parts.connection(live.connection.id)
+    assert (now.problem, now.held_until) == (None, None)
+    assert not waits(live.relay.parts, live.connection.id), "a worker would look again at once, for ever"
+
+
+def test_who_cannot_be_synced_now_waits_alone_and_is_once_it_passes(live: Live) -> None:
+    one, stuck = live.ehq.someone(0)
+    live.cm.faults(spoils=[stuck])
+    asked.sync_now(live.relay.parts, live.connection, [known(live, one).id])
+    alone_in_it(live, one)
+    assert known(live, one).asked == "sync"
+    live.cm.faults(spoils=None)
+    pause_is_over(live, one)
+    looks(live, 1)
+    assert known(live, one).asked is None
+
+
+def test_who_cannot_be_erased_waits_alone_and_is_once_it_passes(live: Live) -> None:
+    one, stuck = live.ehq.someone(0)
+    live.cm.faults(spoils=[stuck])
+    erasing.ask_to_erase(live.relay.parts, live.connection, [known(live, one)])
+    alone_in_it(live, one)
+    with live.relay.parts.database.write() as tx:
+        participants.hold_back(tx, known(live, one), 600)
+    assert "did not remove them, and is asked again" in live.relay.person(live.connection, one)["summary"]
+    live.cm.faults(spoils=None)
+    pause_is_over(live, one)
+    looks(live, 1)
+    assert known(live, one).known.erased
+    assert live.state(stuck) == "Deleted"
+
+
+def test_who_cannot_be_read_again_delays_neither_others_nor_what_campaign_monitor_says_of_them(live: Live) -> None:
+    (one, stuck), (two, other) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.faults(spoils=[stuck])
+    live.cm.act("unsubscribe", email=other)
+    live.cm.act("bounce", email=stuck)
+    with live.relay.parts.database.write() as tx:
+        hints.give(tx, [known(live, one).id], {})
+        hints.give(tx, [known(live, two).id], {})
+    looks(live, 1)
+    assert known(live, two).held.state == "Unsubscribed"
+    alone_in_it(live, one)
+    live.cm.faults(spoils=None)
+    pause_is_over(live, one)
+    looks(live, 1)
+    assert known(live, one).held.state == "Bounced"
 
 
 def test_while_nobody_passes_it_is_campaign_monitor_and_a_few_calls_say_so(live: Live) -> None:

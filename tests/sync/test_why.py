@@ -105,8 +105,8 @@ def test_whoever_waits_is_told_what_for(connection: Connection, state: dict[str,
 
 def test_somebody_held_back_alone_says_for_how_long(connection: Connection) -> None:
     sentence = told(Held(), "put", connection=connection, held_until=time.time() + 90, waiting_since=time.time())
-    assert "written about too often" in sentence
-    assert "1 minute to go." in sentence
+    assert "did not take what was written about them" in sentence
+    assert "asked again in 1 minute." in sentence
     leaver = told(
         step="leave", why="blocked", connection=connection, held_until=time.time() + 90, waiting_since=time.time()
     )

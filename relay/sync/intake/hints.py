@@ -6,17 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from relay.campaign_monitor import hooks as wire
 from relay.campaign_monitor.client import CampaignMonitor
+from relay.campaign_monitor.errors import TROUBLE
 from relay.domain.decide import Record, opted_out
 from relay.domain.mapping import Held, Wanted, alike, differences
+from relay.errors import RelayError
 from relay.store import hints, participants, runs
 from relay.store.connections import Connection
 from relay.store.hints import Seen
-from relay.store.leases import Lease
 from relay.store.person import Person
 from relay.sync.intake.apply import compare
 from relay.sync.intake.receive import UnknownConnection
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
+from relay.sync.upsert.write import Visit
 
 AT_ONCE, PARALLEL = 20, 4
 QUIET_S = 600.0
@@ -78,21 +80,33 @@ def _echo(now: Held, seen: Seen) -> bool:
     return seen.held.state == "Active" and not differences(told, seen.held)
 
 
-def read_again(parts: Parts, connection: Connection, cm: CampaignMonitor, lease: Lease) -> int:
+def read_again(visit: Visit) -> int:
     """Reads some of those hinted at, first hinted first; answers how many. Under the list's claim.
 
-    :raise RetryLater: · NeedsPerson: with the hints kept.
+    :raise RetryLater: · NeedsPerson: with the hints kept of whoever could not be read.
     """
+    parts, connection = visit.parts, visit.connection
     with parts.database.read() as tx:
         hinted = hints.given(tx, connection.id, AT_ONCE)
         if not hinted:
             return 0
         picture = Picture.load(tx, connection)
-    lease.check()
+    visit.lease.check()
+
+    def read(one: Hinted) -> Held | RelayError:
+        try:
+            return _read(visit.cm, connection, picture, one)
+        except RelayError as error:
+            if error.code not in TROUBLE:
+                raise
+            return error
+
     with ThreadPoolExecutor(PARALLEL, thread_name_prefix="hinted") as pool:
-        found = list(pool.map(lambda one: _read(cm, connection, picture, one), hinted))
-    lease.check()
-    _record(parts, picture, hinted, found)
+        answers = list(zip(hinted, pool.map(read, hinted), strict=True))
+    visit.lease.check()
+    if found := [(one, held) for one, held in answers if isinstance(held, Held)]:
+        _record(parts, picture, found)
+    visit.judge_trouble([(one[0], error) for one, error in answers if isinstance(error, RelayError)])
     return len(hinted)
 
 
@@ -110,14 +124,14 @@ def _read(cm: CampaignMonitor, connection: Connection, picture: Picture, one: Hi
     return person.held if opted_out(person.held, person.record) else Held()  # an opt-out outlives its subscriber
 
 
-def _record(parts: Parts, picture: Picture, hinted: Sequence[Hinted], found: Sequence[Held]) -> None:
+def _record(parts: Parts, picture: Picture, found: Sequence[tuple[Hinted, Held]]) -> None:
     """What was read, and who differs by it. EHQ's side may have changed meanwhile, CM's not: we hold the claim."""
-    read = {p.id: (p, held) for (p, _, _), held in zip(hinted, found, strict=True)}
+    read = {p.id: (p, held) for (p, _, _), held in found}
     changed = {i: (p, held) for i, (p, held) in read.items() if not alike(held, p.held)}
     # Somebody, or something, may answer each of our writes with an edit: a run puts that back, once a day.
     later = [i for i, (p, held) in changed.items() if _edited_at_once(p, held)]
     with parts.database.write() as tx:
-        hints.taken(tx, [(person.id, at) for person, at, _ in hinted])
+        hints.taken(tx, [(person.id, at) for (person, at, _), _ in found])
         participants.read_back(tx, [(i, held) for i, (_, held) in changed.items()])
         participants.change(tx, later, cause=BY_HAND)
         runs.note(

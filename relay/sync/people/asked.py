@@ -7,13 +7,12 @@ page can show it as it happens. Erase: see erase.py.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from relay.campaign_monitor.errors import Throttled
+from relay.campaign_monitor.errors import TROUBLE, Throttled
 from relay.domain.decide import opted_out
 from relay.domain.mapping import Held, differences
-from relay.errors import Invalid, Refused
+from relay.errors import Invalid, Refused, RelayError
 from relay.store import asked, participants, runs
 from relay.store.connections import Connection
-from relay.store.leases import Lease
 from relay.store.participants import LEAVING, LIVE
 from relay.store.person import Person
 from relay.sync.parts import Parts
@@ -61,31 +60,29 @@ def _connected(connection: Connection) -> bool:
     return connection.cm_list_id is not None and connection.cm_credential is not None
 
 
-def write(
-    parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int], meanwhile: Callable[[Visit], bool]
-) -> int:
+def write(visit: Visit, lanes: Sequence[int], meanwhile: Callable[[], bool]) -> int:
     """Whoever was asked about, and whoever waits; answers how many there were. `meanwhile` does what can be done while
     an import is under way, and answers whether to go on after it."""
-    if not lanes:
-        return without_cm(parts, connection)
-    visit = Visit(parts, connection, lease)
-    wanted = before_writing(visit, lanes)
+    wanted, troubled = before_writing(visit, lanes)
     written = 0
     with visit.ahead():
         while some := visit.write(lanes):
             written += some
-            if not meanwhile(visit):
+            if not meanwhile():
                 break
     if LIVE in lanes:
-        after_writing(visit)
+        troubled += after_writing(visit)
+    visit.judge_trouble(troubled)  # last: nobody waits for the sake of one of these
     return wanted + written
 
 
-def before_writing(visit: Visit, lanes: Sequence[int]) -> int:
-    """Erases whoever is to be erased; reads and compares whoever is to be synced. How many there were."""
+def before_writing(visit: Visit, lanes: Sequence[int]) -> tuple[int, list[tuple[Person, RelayError]]]:
+    """Erases whoever is to be erased; reads and compares whoever is to be synced. How many there were, and in whose
+    calls CM was in trouble."""
     now = [word for word in words(visit.connection, lanes) if word != asked.READ]
     with visit.parts.database.read() as tx:
         people = asked.waiting(tx, visit.connection.id, now)
+    troubled: list[tuple[Person, RelayError]] = []
     for person in people:
         visit.lease.check()
         try:
@@ -101,16 +98,27 @@ def before_writing(visit: Visit, lanes: Sequence[int]) -> int:
             visit.hold_back(person, None)
             with visit.parts.database.write() as tx:
                 runs.note(tx, visit.connection.id, [visit.change(person, "refused", {"code": error.code})])
-    return len(people)
+        except RelayError as error:
+            if error.code not in TROUBLE:
+                raise
+            troubled.append((person, error))
+    return len(people), troubled
 
 
-def after_writing(visit: Visit) -> None:
-    """Reads back whoever was read before and waits no more."""
+def after_writing(visit: Visit) -> list[tuple[Person, RelayError]]:
+    """Reads back whoever was read before and waits no more. Answers in whose calls CM was in trouble."""
     with visit.parts.database.read() as tx:
         people = asked.waiting(tx, visit.connection.id, (asked.READ,))
+    troubled: list[tuple[Person, RelayError]] = []
     for person in people:
-        if person.waiting_since is None:
-            _read_back(visit, person)
+        try:
+            if person.waiting_since is None:
+                _read_back(visit, person)
+        except RelayError as error:
+            if error.code not in TROUBLE:
+                raise
+            troubled.append((person, error))
+    return troubled
 
 
 def _read_and_compare(visit: Visit, person: Person) -> None:

@@ -102,10 +102,9 @@ def _held_up(one: Person, connection: Connection | None, leaving: bool = False) 
         return f"Waiting{_since(one)}: Campaign Monitor failed just now, and is asked again by itself. {told}".strip()
     if one.held_until and one.held_until > now:
         left = spell(one.held_until - now)
-        if leaving:  # whatever Campaign Monitor refused: nobody who leaves is given up
-            return f"Waiting{_since(one)}: Campaign Monitor did not remove them, and is asked again in {left}."
-        why = "written about too often in a short time, so Campaign Monitor wants a pause."
-        return f"Waiting{_since(one)}: {why} {left} to go."
+        # It failed, or was written to about them too often. Nobody who leaves, or is erased, is given up.
+        did = "did not remove them" if leaving or one.asked == "erase" else "did not take what was written about them"
+        return f"Waiting{_since(one)}: Campaign Monitor {did}, and is asked again in {left}."
     return ""
 
 

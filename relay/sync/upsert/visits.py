@@ -68,8 +68,12 @@ def _look(parts: Parts, connection_id: str, lease: Lease, ends: float) -> bool:
         applied = apply_waiting(parts, connection)
         with parts.database.read() as tx:
             lanes = open_lanes(tx, connection)
-        written = asked.write(parts, connection, lease, lanes, lambda visit: _meanwhile(visit, lanes, ends))
-        again = _hinted(parts, connection, lease, lanes)
+        visit = Visit(parts, connection, lease) if lanes else None
+        if visit:
+            written = asked.write(visit, lanes, lambda: _meanwhile(visit, lanes, ends))
+            again = _hinted(visit, lanes)
+        else:
+            written, again = asked.without_cm(parts, connection), 0
         if not applied and not written and not again and LIVE in lanes:
             with parts.database.read() as tx:
                 fresh = connections.find(tx, connection_id)
@@ -92,13 +96,11 @@ def our_mistake() -> RetryLater:
     return RetryLater(OURS, remedy="Tell whoever looks after the relay: the worker's log says more.", code=BUG)
 
 
-def _hinted(parts: Parts, connection: Connection, lease: Lease, lanes: Sequence[int]) -> int:
+def _hinted(visit: Visit, lanes: Sequence[int]) -> int:
     """Reads again some of those about whom CM sent word; when there are very many, a run reads the list by pages."""
-    if not lanes:
-        return 0
-    if LIVE in lanes and hints.crowded(parts, connection):
-        start_run(parts, connection.id, trigger="change", phase="campaign_monitor")
-    return hints.read_again(parts, connection, parts.campaign_monitor(connection), lease)
+    if LIVE in lanes and hints.crowded(visit.parts, visit.connection):
+        start_run(visit.parts, visit.connection.id, trigger="change", phase="campaign_monitor")
+    return hints.read_again(visit)
 
 
 def _meanwhile(visit: Visit, lanes: Sequence[int], ends: float) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 
 from relay.campaign_monitor.errors import ABOUT_PERSON, LOOK_AGAIN, TROUBLE, Throttled
 from relay.domain.mapping import Wanted
@@ -17,6 +18,8 @@ AT_ONCE = 1000
 SHORT = 50
 """People beside a crowd of leavers, who are not to wait for a long import."""
 PARALLEL = 4
+Troubled = Sequence[tuple[Person, RelayError]]
+NONE: Mapping[int, Verdict] = MappingProxyType({})
 
 
 class Visit(Singles):
@@ -58,7 +61,7 @@ class Visit(Singles):
         if plain := [p for p in puts if p.id not in known]:
             self.put({p.id: (p, w) for p in plain if (w := verdicts[p.id].wanted)})
         if troubled:
-            self._judge_trouble(troubled, verdicts)
+            self.judge_trouble(troubled, verdicts)
         return len(people)
 
     def _land_before(self, alone: Sequence[Person], verdicts: Mapping[int, Verdict]) -> None:
@@ -74,7 +77,7 @@ class Visit(Singles):
         verdicts: Mapping[int, Verdict],
         act: Callable[[Person, Verdict], None],
         parallel: int = PARALLEL,
-    ) -> list[tuple[Person, RelayError]]:
+    ) -> Troubled:
         """Calls about one person each, a few at a time. Answers in whose call CM was in trouble; any other failure is
         raised, after the others are done."""
 
@@ -95,15 +98,17 @@ class Visit(Singles):
             raise error
         return failures
 
-    def _judge_trouble(self, troubled: Sequence[tuple[Person, RelayError]], verdicts: Mapping[int, Verdict]) -> None:
-        """As with imports: who fails again, or while others pass, waits longer, and in the end is refused.
+    def judge_trouble(self, troubled: Troubled, verdicts: Mapping[int, Verdict] = NONE) -> None:
+        """As with imports: who fails again, or while others pass, waits longer, and in the end is refused; whoever is
+        only to be read, or erased, never is.
 
         :raise RetryLater: about everyone else: it may be Campaign Monitor's own trouble.
         """
         self.finish()
         theirs = [(p, error) for p, error in troubled if p.held_times or (self.failures and self.passed)]
         for person, error in theirs:
-            self.spoiled(person, verdicts[person.id].wanted if self.passed else None, error)
+            verdict = verdicts.get(person.id) if self.passed else None
+            self.spoiled(person, verdict.wanted if verdict else None, error)
         if len(theirs) < len(troubled):
             raise troubled[0][1]
 
