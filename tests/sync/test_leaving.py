@@ -34,7 +34,7 @@ def left_at(live: Live, email: str) -> float:
 def slow(live: Live, monkeypatch: pytest.MonkeyPatch) -> Live:
     """Imports of five people that take a while each."""
     monkeypatch.setattr(write, "AT_ONCE", 5)
-    live.cm.faults(only_paths="import", latency_ms=600)
+    live.cm.faults(only_paths="import", latency_ms=1200)
     return live
 
 
@@ -55,7 +55,7 @@ def leaves_when(live: Live, one: str, some: set[str]) -> list[float]:
 
 def test_a_leaver_waits_for_one_import_of_a_run_at_most(slow: Live) -> None:
     one, email = slow.ehq.someone()
-    new = {slow.ehq.register(silent=True)[1].lower() for _ in range(40)}
+    new = {slow.ehq.register(silent=True)[1].lower() for _ in range(25)}
     asked = leaves_when(slow, one, new)
     slow.run()
     assert imports_between(slow, asked[0], left_at(slow, email)) <= 1
@@ -64,7 +64,7 @@ def test_a_leaver_waits_for_one_import_of_a_run_at_most(slow: Live) -> None:
 def test_a_leaver_waits_for_one_import_of_a_burst_at_most(slow: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "AT_ONCE", 5)
     one, email = slow.ehq.someone()
-    slow.ehq.act("register", count=40)
+    slow.ehq.act("register", count=25)
     slow.ehq.act("unsubscribe", id=one)
     slow.ehq.delivered()
     began = time.time()
