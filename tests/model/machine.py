@@ -107,7 +107,7 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
         world.finish_run()
         connect.configure(world.parts, world.connection, world.rules)  # who was kept is asked about anew
         world.settle()
-        for _ in range(3):  # absence counts after two complete runs in a row
+        for again in range(3):  # absence counts after two complete runs in a row
             run = world.run()
             if run.state == "braked":
                 assert world.decide(True), run
@@ -115,7 +115,7 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
                 assert run.state == "completed", run
             world.settle()
             self.watch()
-            if not self.differs() and not self.oracle.torn:  # then nothing tells whether a group is seen to be gone
+            if not self.differs() and (again or not self.oracle.torn):  # no segment tells then that a group was missed
                 break
         self.check()
         for delivery in list(world.tray.carried):
