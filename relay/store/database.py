@@ -53,13 +53,25 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        with said(), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with said(), self._begun(self.engine.connect()) as tx:
+            yield tx
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
-        with said(), self.engine.connect().execution_options(relay_writes=True) as connection, connection.begin():
-            yield connection
+        with said(), self._begun(self.engine.connect().execution_options(relay_writes=True)) as tx:
+            yield tx
+
+    @contextmanager
+    def _begun(self, connection: Tx) -> Iterator[Tx]:
+        """A mistake of ours amid the rows of an answer keeps its cursor open for as long as its traceback lives, and
+        SQLite keeps what the cursor reads as it was then: whoever got that connection next would be told "locked"."""
+        with connection, connection.begin():
+            try:
+                yield connection
+            except Exception as error:
+                if self.sqlite and not isinstance(error, RelayError):
+                    connection.invalidate()
+                raise
 
     def close(self) -> None:
         for close in self.closing:

@@ -219,7 +219,9 @@ def test_of_many_people_a_part_that_is_spread_over_all_is_looked_at(parts: Parts
 
 def test_an_audience_of_chosen_roles_is_set_on_the_page(parts: Parts, visit: Visit, synced: Connection) -> None:
     operator, address = visit("operator"), f"/c/{synced.id}/settings"
-    form = {"seen": seen(operator.get(address).text), "audience": "own", "roles": []}
+    form = {"seen": seen(operator.get(address).text), "audience": "own", "roles": ["no role of EngagementHQ's"]}
+    assert "needs a role" in operator.post(f"{address}/audience", form).text
+    form |= {"roles": []}
     assert "Choose at least one" in operator.post(f"{address}/audience", form).text
     form |= {"roles": ["site_admin", "participant"], "activated_only": "yes"}
     assert "Nothing is saved yet" in operator.post(f"{address}/audience", form, follow_redirects=True).text

@@ -68,6 +68,7 @@ def test_an_address_and_a_key_that_work_begin_a_draft_and_the_audit_log_says_who
     assert (entry.user_id, entry.what) == (operator.user.id if operator.user else 0, "began to set up a connection")
     assert "sandbox" not in str(entry.detail)
     assert where(operator.post("/connect", form)) == there, "clicked twice, or in two tabs"
+    assert where(operator.post("/connect", {**form, "address": ehq.url.upper()})) == there, "typed otherwise"
     assert "had been begun already" in operator.get(there).text
     assert len(everyone(parts)) == 1
 

@@ -24,7 +24,8 @@ def read_audience(name: str, roles: Sequence[str], activated_only: bool) -> Audi
     """What was chosen on a page; None when nothing was. :raise Invalid: for chosen roles without any."""
     if name != OWN:
         return AUDIENCES.get(name)
-    if not roles:
+    known = [role for role in ROLES if role in roles]
+    if not known:
         raise Invalid("An audience of chosen roles needs a role.", remedy="Choose at least one.", code="no-roles")
-    chosen: dict[str, Any] = {"roles": [role for role in ROLES if role in roles], "activated_only": activated_only}
+    chosen: dict[str, Any] = {"roles": known, "activated_only": activated_only}
     return read_rules({"audience": chosen}).audience

@@ -115,7 +115,7 @@ def _untouched(parts: Parts, connection: Connection) -> bool:
 
 def _site(connection: Connection) -> str:
     """One that reads exports may have no address: its name stands for it."""
-    return connection.ehq_url or connection.name.casefold()
+    return (connection.ehq_url or connection.name).casefold()
 
 
 def _found(parts: Parts, connection: Connection) -> str:
