@@ -48,6 +48,8 @@ class Oracle:
         """Who came to an address at which another had opted out: a known fault, the relay takes that for their word."""
         self.left: dict[str, str] = {}
         """Address → EHQ id of whom an earlier connection left on the list."""
+        self.spoke: set[str] = set()
+        """Whoever opted out under an earlier connection."""
         self.torn = False
         """Whether segments may stand there that a connection before this one made."""
         self.wrong: list[str] = []
@@ -91,6 +93,7 @@ class Oracle:
         self.strangers |= set(active) - self.holder.keys()
         self.left |= {address: self.holder[address] for address in active if address in self.holder}
         self.vanished.clear()
+        self.spoke = set().union(*self.out.values())
         self.out = {address: set() for address in self.out}
         self.torn = True
 
@@ -215,10 +218,10 @@ class Oracle:
         wrong = list(self.wrong)
         expected = self.expected(people)
         self.unsure |= {people[i]["email"].lower() for i in self.came & people.keys()}
-        for (
-            address,
-            i,
-        ) in self.left.items():
+        if self.torn:  # Who has moved since they opted out: a webhook before the first run tells nothing of that.
+            spoke = self.spoke.union(*self.out.values()) & people.keys()
+            self.unsure |= {people[i]["email"].lower() for i in spoke} - self.out.keys()
+        for address, i in self.left.items():
             # Who has moved or gone since, or is known by no id of EHQ's, is not decided.
             moved = i not in people or people[i]["email"].lower() != address
             made_up = str(subscribers.get(address, {"fields": {}})["fields"].get("EHQ ID", "")).startswith("csv-")

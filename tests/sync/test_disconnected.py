@@ -48,6 +48,20 @@ def test_also_by_webhook_before_the_first_run(live: Live, door: Any) -> None:
     assert live.cm.violations() == []
 
 
+def test_an_opt_out_stands_although_they_have_another_address_by_the_time_of_the_next_connection(live: Live) -> None:
+    one, before = live.ehq.someone()
+    connect.remove(live.relay.parts, live.connection)
+    live.cm.act("unsubscribe", email=before)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
+    list_id = str(live.cm.list()["id"])
+    again = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    assert again.run().state == "completed"
+    assert (again.state(before), again.state("moved@example.org")) == ("Unsubscribed", None)
+    assert "That word stands" in again.relay.person(again.connection, one)["summary"]
+    assert again.run().counts.get("to_write", 0) == 0
+    assert again.cm.violations() == []
+
+
 def test_a_list_disconnected_twice_still_knows(live: Live) -> None:
     one, email = live.ehq.someone()
     live.happens("unsubscribe", id=one)

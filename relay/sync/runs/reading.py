@@ -217,11 +217,8 @@ class Reading:
             ours = holdings.by_address(tx, self.connection.id, there.keys())
             if cause != NOT_KEPT:
                 ours |= self._elsewhere(tx, {a: held for a, held in there.items() if a not in ours})
-            found = [
-                (one, there[address])
-                for address, one in ours.items()
-                if not alike(there[address], one.held) and (one.written_at or 0.0) < asked
-            ]
+            all_ours = [(one, there[address]) for address, one in ours.items()]
+            found = [(o, held) for o, held in all_ours if not alike(held, o.held) and (o.written_at or 0.0) < asked]
             # What stands in a field from before its question changed its kind was not changed by anybody.
             moved = [(one.id, held) for one, held in found if any(s.startswith(FORMER) for s in held.fields)]
             participants.read_back(tx, moved, cause and "mapping changed")
@@ -231,11 +228,7 @@ class Reading:
                 runs.note(tx, self.connection.id, opt_outs([(one.id, one.held, one.record, h) for one, h in found]))
             self._removed_before(tx, found, {one.email.lower(): one.date for one in people})
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
-            ours_again = [
-                one.id
-                for address, one in ours.items()
-                if not one.record.put and there[address].fields.get("ehq_id") == one.ehq_id
-            ]
+            ours_again = [o.id for o, held in all_ours if not o.record.put and held.fields.get("ehq_id") == o.ehq_id]
             participants.change(tx, ours_again, put_at=time.time())
             if cause == NOT_KEPT:  # a second look at the same people
                 self._not_kept(tx, picture, [one.id for one, _ in found])
@@ -246,14 +239,17 @@ class Reading:
 
     def _elsewhere(self, tx: Tx, unknown: Mapping[str, Held]) -> dict[str, Holding]:
         """Unknown addresses whose subscribers say by their EHQ ID whose they are: somebody typed a new address in CM.
-        Where we know another address it counts only if that one is gone; so the end of the walk decides."""
-        ids = {str(h.fields["ehq_id"]): a for a, h in unknown.items() if h.state == "Active" and "ehq_id" in h.fields}
+        Where we know another address it counts only if that one is gone; so the end of the walk decides. An opt-out of
+        whom we never put there is from a connection that is no more, and stands wherever they are now (design rule 3).
+        """
+        ids = {str(h.fields["ehq_id"]): a for a, h in unknown.items() if h.state != "Deleted" and "ehq_id" in h.fields}
         found: dict[str, Holding] = {}
         for one in holdings.by_ehq_id(tx, self.connection.id, ids) if ids else ():
-            if one.record.put and one.held.email is None:
-                found[ids[one.ehq_id]] = one
-            elif one.record.put:
-                self.cursor.setdefault("elsewhere", {})[one.ehq_id] = ids[one.ehq_id]
+            active = unknown[address := ids[one.ehq_id]].state == "Active"
+            if active == one.record.put and one.held.email is None:
+                found[address] = one
+            elif active and one.record.put:
+                self.cursor.setdefault("elsewhere", {})[one.ehq_id] = address
         return found
 
     def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]], since: Mapping[str, str]) -> None:
