@@ -17,14 +17,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import sqlalchemy as sa
 import time_machine
 
 import sandbox.campaign_monitor
 import sandbox.ehq
 from relay.settings import read_settings
-from relay.store import migrate, participants, runs
+from relay.store import asked, migrate, participants, runs, tables
 from relay.store.runs import Run
-from relay.store.tables import metadata
 from relay.sync import work
 from relay.sync.connections import connect
 from relay.sync.health import status
@@ -362,11 +362,13 @@ class World(Exports):
         return ended
 
     def settle(self) -> None:
-        """Workers look until nobody waits. Before a first export everybody does."""
+        """Workers look until nobody waits, nor is to be erased. Before a first export everybody does."""
         for _ in range(40):
             self.visit()
             now = status.report(self.parts, self.connection)
-            if self.connection.unasked or not (now["waiting"] or self.connection.segments_due):
+            with self.parts.database.read() as tx:
+                erasing = tx.execute(sa.select(tables.participants.c.id).filter_by(asked=asked.ERASE)).first()
+            if self.connection.unasked or not (now["waiting"] or erasing or self.connection.segments_due):
                 return
             self.later(ONE_HOLD_S)
         raise AssertionError(f"still waiting: {now}")
@@ -397,7 +399,7 @@ class World(Exports):
         """All that the database holds, decrypted."""
         said = []
         with self.parts.database.read() as tx:
-            for table in metadata.sorted_tables:
+            for table in tables.metadata.sorted_tables:
                 for row in tx.execute(table.select()):
                     for value in row:
                         said.append(self._opened(value) if isinstance(value, bytes) else str(value))
