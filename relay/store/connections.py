@@ -48,6 +48,8 @@ class Connection:
     compared_rules: Mapping[str, Any] | None = None
     """{"audience", "overrides"}"""
     read_overrides: str | None = None
+    list_unread: bool = False
+    """Whether an earlier connection wrote to this list, and no run of this one has read it yet."""
 
     @property
     def writable(self) -> bool:
@@ -57,6 +59,11 @@ class Connection:
     def unasked(self) -> bool:
         """Whether nobody could choose yet who is on the list and what travels: with EHQ's API the set-up asks."""
         return self.reads == "export" and not self.exported_at
+
+    @property
+    def reads_first(self) -> bool:
+        """Whether nobody is written before a run: who opted out may stand at an address that they left since."""
+        return self.unasked or self.list_unread
 
     def run_due(self, now: float) -> bool:
         return self.next_run_at is None or self.next_run_at <= now

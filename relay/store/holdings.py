@@ -12,7 +12,7 @@ from relay.store.person import held_fields
 from relay.store.tables import participants as table
 
 _c = table.c
-_NAMES = "id ehq_id email cm_email cm_state cm_name cm_fields put_at removed_at refused_for cm_written_at"
+_NAMES = "id ehq_id email cm_email cm_state cm_name cm_fields put_at removed_at refused_for cm_written_at why_not"
 _COLUMNS = [_c[name] for name in _NAMES.split()]
 
 
@@ -26,6 +26,7 @@ class Holding:
     held: Held
     record: Record
     written_at: float | None
+    erased: bool
 
 
 def by_address(tx: Tx, connection_id: str, addresses: Collection[str]) -> dict[str, Holding]:
@@ -55,6 +56,7 @@ def _asked(tx: Tx, connection_id: str, *where: sa.ColumnElement[bool]) -> list[H
             Held(row.cm_email, row.cm_state, row.cm_name, held_fields(row.cm_fields)),
             Record(row.put_at is not None, row.removed_at is not None, row.refused_for),
             row.cm_written_at,
+            row.why_not == "erased",
         )
         for row in rows
     ]

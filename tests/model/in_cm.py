@@ -21,6 +21,8 @@ class InCampaignMonitor(History):
             self.oracle.opts_out(address)
             self.tried(f"CM: {kind}")
 
+    opts_out_twice_as_often = opts_out_in_campaign_monitor
+
     @rule(pick=picks)
     def stranger_subscribes_in_campaign_monitor(self, pick: int) -> None:
         self.watch()
@@ -47,23 +49,20 @@ class InCampaignMonitor(History):
         ):
             self.tried("CM: edit_field")
 
-    @rule(act=st.sampled_from(["edit_segment", "delete_segment", "draft_segment"]), pick=picks)
-    def somebody_tidies_up_by_hand(self, act: str, pick: int) -> None:
+    @rule(
+        act=st.sampled_from(["edit_segment", "delete_segment", "draft_segment", "delete_field", "delete_hook"]),
+        field=st.sampled_from(["Gender", "Suburb", "Household size"]),
+        pick=picks,
+    )
+    def somebody_tidies_up_by_hand(self, act: str, field: str, pick: int) -> None:
         segments = sorted(self.world.list.segments)
-        if segments and self.world.in_cm(act, segment=segments[pick % len(segments)]):
-            self.tried(f"CM: {act}")
-
-    @rule(field=st.sampled_from(["Gender", "Suburb", "Household size"]), pick=picks)
-    def somebody_deletes_a_field_by_hand(self, field: str, pick: int) -> None:
-        if self.world.in_cm("delete_field", field=field):
-            self.tried("CM: delete_field")
+        if act == "delete_hook":
+            self.world.list.hooks.clear()
+        elif not segments or not self.world.in_cm(act, field=field, segment=segments[pick % len(segments)]):
+            return
+        self.tried(f"CM: {act}")
 
     @rule(lost=st.booleans())
     def campaign_monitors_notices_arrive(self, lost: bool) -> None:
         if self.world.carry_notices(lost):
             self.tried("CM's notices are lost" if lost else "CM's notices arrive")
-
-    @rule()
-    def somebody_removes_campaign_monitors_hook(self) -> None:
-        self.world.list.hooks.clear()
-        self.tried("CM: the webhook is deleted")

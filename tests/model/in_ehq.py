@@ -7,7 +7,7 @@ from hypothesis.stateful import rule
 
 from tests.model.history import NAMES, ROLES, History, picks
 
-ACTS = ("update", "activate", "block", "unblock", "subscribe", "unsubscribe", "tag", "answer", "role", "delete")
+ACTS = ("update", "activate", "tag", "role")
 ODD = ("two\nlines", "=1+1", "x" * 260, "🌳" * 130, " spaces ", '<b>bold</b> & "quoted", twice', "0", "-")
 """Answers of which something could be lost on the way."""
 DAY = 86400.0
@@ -22,15 +22,28 @@ class InEhq(History):
         self.world.in_ehq("register", silent=silent, role=role, confirmed=confirmed)
         self.tried("EHQ: register")
 
-    @rule(act=st.sampled_from(ACTS), pick=picks, silent=st.booleans())
-    def something_changes_in_ehq(self, act: str, pick: int, silent: bool) -> None:
-        if self.by_hand and act in ("role", "update"):  # by these an export tells who is who
-            return
+    @rule(act=st.sampled_from(["unsubscribe", "block", "delete"]), pick=picks, silent=st.booleans())
+    def leaves_in_ehq(self, act: str, pick: int, silent: bool) -> None:
         who = self.person(pick)
         if self.world.in_ehq(act, id=who, silent=silent):
             self.tried(f"EHQ: {act}")
             if act == "delete" and silent:
                 self.oracle.vanishes(who)
+
+    @rule(act=st.sampled_from(["subscribe", "unblock"]), pick=picks, silent=st.booleans())
+    def comes_back_in_ehq(self, act: str, pick: int, silent: bool) -> None:
+        left = [p for p in self.world.site.order if (p.blocked if act == "unblock" else not p.subscribed)]
+        if left and self.world.in_ehq(act, id=str(left[pick % len(left)].id), silent=silent):
+            self.tried(f"EHQ: {act}")
+
+    leaves_in_ehq_twice_as_often, comes_back_in_ehq_twice_as_often = leaves_in_ehq, comes_back_in_ehq
+
+    @rule(act=st.sampled_from(ACTS), pick=picks, silent=st.booleans())
+    def something_changes_in_ehq(self, act: str, pick: int, silent: bool) -> None:
+        if self.by_hand and act in ("role", "update"):  # by these an export tells who is who
+            return
+        if self.world.in_ehq(act, id=self.person(pick), silent=silent):
+            self.tried(f"EHQ: {act}")
 
     @rule(pick=picks, silent=st.booleans(), confirmed=st.booleans())
     def changes_address(self, pick: int, silent: bool, confirmed: bool) -> None:
@@ -68,66 +81,67 @@ class InEhq(History):
         if self.world.in_ehq(name, group="30", id=self.person(pick), silent=silent):
             self.tried(f"EHQ: {name}")
 
-    @rule(group=st.sampled_from(["7", "12", "30"]), name=st.sampled_from(NAMES), silent=st.booleans())
-    def group_is_renamed(self, group: str, name: str, silent: bool) -> None:
-        if self.world.in_ehq("group_rename", group=group, name=name, silent=silent):
-            self.tried("EHQ: group_rename")
-
-    @rule(name=st.sampled_from(NAMES), tag=st.sampled_from(["Renter", "Business"]), silent=st.booleans())
-    def group_is_made(self, name: str, tag: str, silent: bool) -> None:
-        self.world.in_ehq("group_create", name=name, rule={"tag": tag}, silent=silent)
-        self.tried("EHQ: group_create")
-
-    @rule(group=st.sampled_from(["7", "12", "15"]), tag=st.sampled_from(["Renter", "Business"]), silent=st.booleans())
-    def a_groups_filter_is_edited(self, group: str, tag: str, silent: bool) -> None:
-        if self.world.in_ehq("group_rule", group=group, rule={"tag": tag}, silent=silent):
-            self.tried("EHQ: group_rule")
-
-    @rule(group=st.sampled_from(["7", "12", "15", "30", "31"]), silent=st.booleans())
-    def group_is_deleted(self, group: str, silent: bool) -> None:
+    @rule(
+        how=st.sampled_from(["rename", "create", "rule", "delete"]),
+        group=st.sampled_from(["7", "12", "15", "30", "31"]),
+        name=st.sampled_from(NAMES),
+        tag=st.sampled_from(["Renter", "Business"]),
+        silent=st.booleans(),
+    )
+    def a_group_changes(self, how: str, group: str, name: str, tag: str, silent: bool) -> None:
+        more = {
+            "rename": {"group": group, "name": name},
+            "create": {"name": name, "rule": {"tag": tag}},
+            "rule": {"group": group, "rule": {"tag": tag}},
+            "delete": {"group": group},
+        }
+        if (self.by_hand and how != "rule") or (group == "30" and how == "rule"):
+            return
         before = len(self.world.tray.waiting)
-        if self.world.in_ehq("group_delete", group=group, silent=silent):
-            while len(self.world.tray.waiting) > before:
+        if self.world.in_ehq(f"group_{how}", silent=silent, **more[how]):
+            while how == "delete" and len(self.world.tray.waiting) > before:
                 self.world.carry(self.world.tray.waiting.pop())
-            self.tried("EHQ: group_delete")
+            self.tried(f"EHQ: group_{how}")
 
-    @rule(kind=st.sampled_from(["text", "radio", "checkbox", "number", "date"]), silent=st.booleans())
-    def question_is_added(self, kind: str, silent: bool) -> None:
-        self.world.in_ehq("form_add_question", type=kind, silent=silent)
-        self.tried("EHQ: form_add_question")
+    @rule(
+        how=st.sampled_from(["add", "remove", "relabel", "option"]),
+        question=st.integers(10, 20),
+        kind=st.sampled_from(["text", "radio", "checkbox", "number", "date"]),
+        word=st.sampled_from(["Your", "The", "Our"]),
+        silent=st.booleans(),
+    )
+    def the_form_changes(self, how: str, question: int, kind: str, word: str, silent: bool) -> None:
+        there = {q.id: q for q in self.world.site.questions}
+        label = there[question].label if question in there else ""
+        if how == "add":
+            done = self.world.in_ehq("form_add_question", type=kind, silent=silent)
+        elif how == "remove":
+            done = self.world.in_ehq("form_remove_question", question=str(question), silent=silent)
+        elif how == "relabel":
+            new = f"{word} {label.partition(' ')[2] or label}"
+            done = new != label and self.world.in_ehq(
+                "form_rename_question", question=str(question), label=new, silent=silent
+            )
+            if done:
+                self.world.labels.setdefault(question, []).append(label)
+        else:
+            options = there[question := 13 + question % 2].options
+            done = not self.by_hand and self.world.in_ehq(
+                "form_retype_question",
+                question=str(question),
+                options=(*options, f"Other {len(options)}"),
+                silent=silent,
+            )
+        if done:
+            self.tried(f"EHQ: the form changes ({how})")
 
-    @rule(question=st.integers(10, 20), silent=st.booleans())
-    def question_is_removed(self, question: int, silent: bool) -> None:
-        if self.world.in_ehq("form_remove_question", question=str(question), silent=silent):
-            self.tried("EHQ: form_remove_question")
-
-    @rule(question=st.integers(10, 20), word=st.sampled_from(["Your", "The", "Our"]), silent=st.booleans())
-    def question_is_relabelled(self, question: int, word: str, silent: bool) -> None:
-        before = {q.id: q.label for q in self.world.site.questions}.get(question, "")
-        label = f"{word} {before.partition(' ')[2] or before}"
-        if label != before and self.world.in_ehq(
-            "form_rename_question", question=str(question), label=label, silent=silent
-        ):
-            self.world.labels.setdefault(question, []).append(before)
-            self.tried("EHQ: form_rename_question")
-
-    @rule(question=st.sampled_from([13, 14]), silent=st.booleans())
-    def question_gains_an_option(self, question: int, silent: bool) -> None:
-        options = {q.id: q.options for q in self.world.site.questions}[question]
-        more = (*options, f"Other {len(options)}")
-        if self.world.in_ehq("form_retype_question", question=str(question), options=more, silent=silent):
-            self.tried("EHQ: a question gains an option")
-
-    @rule(answer=st.sampled_from(ODD), pick=picks, silent=st.booleans())
-    def somebody_answers_oddly(self, answer: str, pick: int, silent: bool) -> None:
-        if self.world.in_ehq("answer", id=self.person(pick), question="17", value=answer, silent=silent):
-            self.tried("EHQ: an odd answer")
-
-    @rule(question=st.integers(12, 19), pick=picks, silent=st.booleans(), empty=st.booleans())
-    def somebody_answers(self, question: int, pick: int, silent: bool, empty: bool) -> None:
-        more = {"value": None} if empty else {}
+    @rule(question=st.integers(12, 19), pick=picks, silent=st.booleans(), odd=st.sampled_from([None, "", *ODD]))
+    def somebody_answers(self, question: int, pick: int, silent: bool, odd: str | None) -> None:
+        """With something of the question's kind; with nothing; or with text of which something could be lost."""
+        more = {} if odd is None else {"value": odd or None}
+        question = 17 if odd else question
         if self.world.in_ehq("answer", id=self.person(pick), question=str(question), silent=silent, **more):
-            self.tried("EHQ: answer")
+            self.tried("EHQ: an odd answer" if odd else "EHQ: answer")
 
     # Deliveries: in any order, late, twice, or never.
 

@@ -173,8 +173,7 @@ class ByHand(Histories):
     """
 
     by_hand = True
-    registers_again_after_deletion = group_is_renamed = group_is_made = group_is_deleted = None  # type: ignore[assignment]
-    somebody_is_erased = an_erasure_is_taken_back = question_gains_an_option = None  # type: ignore[assignment]
+    registers_again_after_deletion = somebody_is_erased = an_erasure_is_taken_back = None  # type: ignore[assignment]
     ehq_fails = ehq_is_well_again = None  # type: ignore[assignment]
 
     @rule()

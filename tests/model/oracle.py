@@ -45,11 +45,13 @@ class Oracle:
         self.vanished: dict[str, int] = {}
         """Who belonged and was deleted in EHQ without a word → how often EHQ had been read completely by then."""
         self.came: set[str] = set()
-        """Who came to an address at which another had opted out: a known fault, the relay takes that for their word."""
+        """Who came to an address at which somebody had opted out of whom no EHQ id tells: it may have been they."""
         self.left: dict[str, str] = {}
         """Address → EHQ id of whom an earlier connection left on the list."""
-        self.spoke: set[str] = set()
-        """Whoever opted out under an earlier connection."""
+        self.there: set[str] = set()
+        """Everybody whom it left there."""
+        self.twice: set[str] = set()
+        """Whoever has come since then to another address that was on the list."""
         self.torn = False
         """Whether segments may stand there that a connection before this one made."""
         self.wrong: list[str] = []
@@ -66,7 +68,10 @@ class Oracle:
         for i, address in list(self.faithful.items()):
             if i not in people or not self.belongs(people[i]) or people[i]["email"].lower() != address:
                 del self.faithful[i]
-        self.came |= {i for i, one in people.items() if i not in self.out.get(one["email"].lower(), {i})}
+        self.came |= {i for i, one in people.items() if self.out.get(one["email"].lower()) == set()}
+        for address, i in self.left.items():
+            if i in people and people[i]["email"].lower() in self.there - {address}:
+                self.twice.add(i)
         self.willing -= {i for i in self.willing if i not in people or not people[i]["subscribed"]}
 
     def vanishes(self, i: str) -> None:
@@ -92,9 +97,8 @@ class Oracle:
         old one removed is still known, and no more."""
         self.strangers |= set(active) - self.holder.keys()
         self.left |= {address: self.holder[address] for address in active if address in self.holder}
+        self.there = set(active)
         self.vanished.clear()
-        self.spoke = set().union(*self.out.values())
-        self.out = {address: set() for address in self.out}
         self.torn = True
 
     # What people do in Campaign Monitor.
@@ -218,12 +222,9 @@ class Oracle:
         wrong = list(self.wrong)
         expected = self.expected(people)
         self.unsure |= {people[i]["email"].lower() for i in self.came & people.keys()}
-        if self.torn:  # Who has moved since they opted out: a webhook before the first run tells nothing of that.
-            spoke = self.spoke.union(*self.out.values()) & people.keys()
-            self.unsure |= {people[i]["email"].lower() for i in spoke} - self.out.keys()
         for address, i in self.left.items():
-            # Who has moved or gone since, or is known by no id of EHQ's, is not decided.
-            moved = i not in people or people[i]["email"].lower() != address
+            # Who has gone since, was on the list twice, or is known by no id of EHQ's, is not decided.
+            moved = i not in people or i in self.twice
             made_up = str(subscribers.get(address, {"fields": {}})["fields"].get("EHQ ID", "")).startswith("csv-")
             if address not in expected and (moved or made_up):
                 self.unsure.add(address)

@@ -368,7 +368,7 @@ class World(Exports):
             now = status.report(self.parts, self.connection)
             with self.parts.database.read() as tx:
                 erasing = tx.execute(sa.select(tables.participants.c.id).filter_by(asked=asked.ERASE)).first()
-            if self.connection.unasked or not (now["waiting"] or erasing or self.connection.segments_due):
+            if self.connection.reads_first or not (now["waiting"] or erasing or self.connection.segments_due):
                 return
             self.later(ONE_HOLD_S)
         raise AssertionError(f"still waiting: {now}")

@@ -397,3 +397,34 @@ def test_whoever_takes_an_address_over_and_leaves_before_campaign_monitor_takes_
     assert (live.state("elsewhere@example.com"), live.state(theirs)) == ("Active", "Deleted")
     assert live.state(old) is None, "the subscriber who was there moved"
     live.agrees()
+
+
+def test_whoever_came_to_an_address_at_which_another_opted_out_is_written_to_elsewhere(live: Live) -> None:
+    (one, address), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("unsubscribe", email=address)
+    moves(live, one, "moved@example.com", silent=True)
+    moves(live, other, address, silent=True)
+    assert live.run().state == "completed"
+    assert live.state(address) == "Unsubscribed"
+    assert "Somebody else opted out" in live.relay.person(live.connection, other)["summary"]
+    live.cm.forget_calls()
+    assert live.run().state == "completed"
+    assert live.cm.calls()["writes"] == 0
+    live.happens("change_email", id=other, new_email="elsewhere@example.com", confirmed=True)
+    assert live.state("elsewhere@example.com") == "Active"
+    assert live.state("moved@example.com") is None
+    assert live.cm.violations() == []
+
+
+def test_whoever_came_to_it_joins_there_when_the_other_subscribes_again(live: Live) -> None:
+    (one, address), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("unsubscribe", email=address)
+    moves(live, one, "moved@example.com", silent=True)
+    moves(live, other, address, silent=True)
+    live.run()
+    live.cm.act("subscribe", email=address)
+    live.run()
+    live.run()
+    assert (live.state("moved@example.com"), live.state(address)) == ("Active", "Active")
+    assert live.subscriber(address)["fields"]["EHQ ID"] == other
+    assert live.cm.violations() == []

@@ -13,6 +13,7 @@ from relay.store import participants, removals
 from relay.sync.connections import connect
 from relay.sync.exports import exports
 from relay.sync.exports.uploads import Manifest, Upload
+from relay.sync.health import standing
 from relay.sync.people import erase
 from tests.conftest import Live
 
@@ -37,14 +38,68 @@ def test_whom_the_relay_removed_comes_back_when_they_subscribe_again(live: Live)
     live.agrees()
 
 
-def test_also_by_webhook_before_the_first_run(live: Live, door: Any) -> None:
+def test_nobody_is_written_to_a_list_that_was_connected_before_until_a_run_has_read_it(live: Live, door: Any) -> None:
     one, email = live.ehq.someone()
     live.happens("unsubscribe", id=one)
     live = connected_again(live, first_run=False)
     door(live.connection)
-    live.happens("subscribe", id=one)
-    live.happens("update", id=one, login="somebody")
+    live.ehq.act("subscribe", id=one)
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state(email) == "Deleted"
+    assert live.relay.parts.connection(live.connection.id).run_due(time.time()), "one begins by itself"
+    said = standing.look(live.relay.parts, live.relay.parts.connection(live.connection.id)).standing
+    assert "nobody is written before a run has read it" in said.sentence
+    assert "a run is to read this list" in live.relay.person(live.connection, one)["summary"]
+    assert live.run().state == "completed"
     assert live.state(email) == "Active"
+    live.happens("answer", id=one, question=12, value="3999")
+    live.agrees()
+    assert live.cm.violations() == []
+
+
+def test_a_webhook_before_the_first_run_revives_no_opt_out_at_an_address_left_since(live: Live, door: Any) -> None:
+    one, before = live.ehq.someone()
+    list_id = str(live.cm.list()["id"])
+    live.cm.act("unsubscribe", email=before)
+    connect.remove(live.relay.parts, live.connection)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    door(live.connection)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True)
+    live.ehq.delivered()
+    live.relay.work()
+    assert live.state("moved@example.org") is None
+    assert live.run().state == "completed"
+    assert live.state("moved@example.org") is None
+    assert live.cm.violations() == []
+
+
+def test_whoever_moved_while_the_list_was_disconnected_is_on_it_once(live: Live) -> None:
+    one, before = live.ehq.someone()
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    assert live.run().state == "completed"
+    assert (live.state(before), live.state("moved@example.org")) == (None, "Active")
+    assert live.subscriber("moved@example.org")["fields"]["EHQ ID"] == one
+    live.agrees()
+
+
+def test_an_opt_out_stands_although_another_has_the_address_by_the_time_of_the_next_connection(live: Live) -> None:
+    (one, theirs), (other, old) = live.ehq.someone(0), live.ehq.someone(1)
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live.cm.act("unsubscribe", email=theirs)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
+    live.ehq.act("change_email", id=other, new_email=theirs, confirmed=True, silent=True)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    assert live.run().state == "completed"
+    assert (live.state(theirs), live.state("moved@example.org")) == ("Unsubscribed", None)
+    assert live.state(old) != "Active"
+    live.ehq.act("change_email", id=other, new_email="elsewhere@example.org", confirmed=True, silent=True)
+    assert live.run().state == "completed"
+    assert live.state("elsewhere@example.org") == "Active", "the word was not theirs"
     assert live.cm.violations() == []
 
 

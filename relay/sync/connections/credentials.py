@@ -13,7 +13,7 @@ from relay.ehq.calls import site_address
 from relay.errors import Invalid, NeedsPerson, RelayError, RetryLater
 from relay.store import connections, deliveries
 from relay.store.connections import Connection
-from relay.sync.connections.lists import Wish, choose_list
+from relay.sync.connections.lists import Wish, choose_list, taken
 from relay.sync.parts import Parts
 from relay.sync.runs import progress
 
@@ -101,8 +101,7 @@ def _take_list(parts: Parts, draft: Connection) -> None:
     wish = Wish(draft.name, draft.ehq_url, {}, None, draft.cm_client_id, draft.cm_list_name, draft.cm_list_id)
     ready = choose_list(parts, draft, wish)
     with parts.database.write() as tx:
-        names = ("cm_client_id", "cm_list_id", "cm_list_name", "state")
-        connections.change(tx, draft.id, problem=None, **{name: getattr(ready, name) for name in names})
+        connections.change(tx, draft.id, problem=None, **taken(ready))
     parts.queue.ring(draft.id, always=True)
 
 
@@ -147,7 +146,7 @@ def reconnect(
     elif cm_api_key:
         wish = Wish(trial.name, trial.ehq_url, {}, cm_api_key, trial.cm_client_id, trial.cm_list_name, trial.cm_list_id)
         ready = choose_list(parts, trial, wish)
-        new |= {name: getattr(ready, name) for name in ("cm_client_id", "cm_list_id", "cm_list_name", "state")}
+        new |= taken(ready)
     with parts.database.write() as tx:
         connections.change(tx, connection.id, **new)
     fresh = parts.connection(connection.id)

@@ -1,15 +1,20 @@
 """Which list of Campaign Monitor a connection keeps: created under a free name, or adopted."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from relay.campaign_monitor.shapes import Client, ListName
+from relay.domain.mapping import BASE_FIELDS
 from relay.domain.rules import Rules
 from relay.errors import Invalid, NeedsPerson, Refused
 from relay.store import connections
 from relay.store.connections import Connection
 from relay.sync.parts import Parts
 
+CHOSEN = ("cm_client_id", "cm_list_id", "cm_list_name", "list_unread", "next_run_at", "state")
+EHQ_ID = BASE_FIELDS["ehq_id"][0]
 LONGEST_TITLE = 100
 """Characters of a new list's name: more is no name that anyone could pick out in Campaign Monitor."""
 
@@ -30,13 +35,16 @@ class Wish:
 
 
 def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:
-    """`draft` with its client, and its list created or adopted."""
+    """`draft` with its client, and its list created or adopted. One to which an earlier connection wrote, as its fields
+    show, is read by a run at once."""
     cm = parts.campaign_monitor(draft)
     client = the_client(cm.clients(), draft.cm_client_id).id
     lists = cm.lists(client)
     if wish.list_id:
         adopted = adoptable(parts, draft, lists, wish.list_id)
         list_id, title = adopted.id, adopted.name
+        written = any(field.name == EHQ_ID for field in cm.fields(list_id))
+        draft = replace(draft, list_unread=written, next_run_at=time.time() if written else draft.next_run_at)
     else:
         title = free_title(lists, wish.list_name or wish.name)
         try:
@@ -46,6 +54,11 @@ def choose_list(parts: Parts, draft: Connection, wish: Wish) -> Connection:
                 f"Campaign Monitor did not create the list: {error.message}", remedy=error.remedy, code=error.code
             ) from None
     return replace(draft, cm_client_id=client, cm_list_id=list_id, cm_list_name=title, state="on")
+
+
+def taken(ready: Connection) -> dict[str, Any]:
+    """What `choose_list` found out about a connection, as it is stored."""
+    return {name: getattr(ready, name) for name in CHOSEN}
 
 
 def the_client(clients: Sequence[Client], wanted: str | None) -> Client:

@@ -18,8 +18,8 @@ from relay.store.runs import Run
 from relay.sync import work
 from relay.sync.connections import connect
 from relay.sync.connections.connect import secrets_made
-from relay.sync.connections.destination import forgetting, lists
-from relay.sync.connections.lists import Wish, adoptable, choose_list
+from relay.sync.connections.destination import forgetting
+from relay.sync.connections.lists import Wish, choose_list, taken
 from relay.sync.exports.exports import last_read
 from relay.sync.parts import Parts
 
@@ -230,14 +230,10 @@ def _switched(parts: Parts, connection_id: str) -> bool:
             return True
         if not draft(parts, now).reached("preview"):
             raise NeedsPerson("Something is still missing.", remedy="Go through the steps.", code="setup")
-        if now.cm_list_id is not None:
-            ready = replace(now, state="on")
-            adoptable(parts, now, lists(parts, now), now.cm_list_id)
-        else:
-            ready = choose_list(parts, now, Wish(now.name, now.ehq_url, {}, list_name=now.cm_list_name))
-        names = ("cm_client_id", "cm_list_id", "cm_list_name", "state")
+        wish = Wish(now.name, now.ehq_url, {}, list_name=now.cm_list_name, list_id=now.cm_list_id)
+        ready = replace(choose_list(parts, now, wish), next_run_at=now.next_run_at)  # the first run begins in any case
         with parts.database.write() as tx:
-            connections.change(tx, now.id, problem=None, **{name: getattr(ready, name) for name in names})
+            connections.change(tx, now.id, problem=None, **taken(ready))
             for run in runs.under_way(tx, now.id):
                 runs.finish(tx, run.id, "stopped")
     return True

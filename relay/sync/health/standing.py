@@ -120,6 +120,9 @@ def standing(
         if waiting.people:
             sentence = f"{sentence} {_people(waiting.people)}, of whom webhooks told, must wait for it."
         return Standing("On", sentence, "warning" if waiting.people else "good", "Upload the first one.")
+    if connection.list_unread:
+        sentence = "This list was connected before: nobody is written before a run has read it."
+        return Standing("On", sentence, "warning", "Start a run, or wait: one begins by itself.")
     if waiting.since is not None and now - waiting.since > SLOW_S:
         many = _people(waiting.people) if waiting.people else f"{waiting.deliveries:,} deliveries"
         return Standing("Catching up", f"{many} wait to reach Campaign Monitor.", "busy")

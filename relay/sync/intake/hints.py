@@ -5,19 +5,20 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from relay.campaign_monitor import hooks as wire
-from relay.campaign_monitor.client import CampaignMonitor
 from relay.campaign_monitor.errors import TROUBLE
 from relay.domain.decide import Record, opted_out
 from relay.domain.mapping import Held, Wanted, alike, differences
 from relay.errors import RelayError
 from relay.store import hints, participants, runs
 from relay.store.connections import Connection
+from relay.store.database import Tx
 from relay.store.hints import Seen
 from relay.store.person import Person
 from relay.sync.intake.apply import compare
 from relay.sync.intake.receive import UnknownConnection
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture
+from relay.sync.upsert.imports import ANOTHERS
 from relay.sync.upsert.write import Visit
 
 AT_ONCE, PARALLEL = 20, 4
@@ -95,7 +96,7 @@ def read_again(visit: Visit) -> int:
 
     def read(one: Hinted) -> Held | RelayError:
         try:
-            return _read(visit.cm, connection, picture, one)
+            return _read(visit, picture, one)
         except RelayError as error:
             if error.code not in TROUBLE:
                 raise
@@ -110,16 +111,18 @@ def read_again(visit: Visit) -> int:
     return len(hinted)
 
 
-def _read(cm: CampaignMonitor, connection: Connection, picture: Picture, one: Hinted) -> Held:
+def _read(visit: Visit, picture: Picture, one: Hinted) -> Held:
     """What CM holds of this person now: under the address we know, or where it said that they moved."""
     person, _, moved_to = one
     for address in dict.fromkeys(filter(None, (person.held.email, moved_to, person.email))):
-        there = cm.known_at(connection.cm_list_id or "", address)
+        there = visit.cm.known_at(visit.list_id, address)
         if there is None:
             continue
         held = picture.held(there)
-        # Elsewhere than expected, it is theirs only if it says so.
-        if address != moved_to or held.fields.get("ehq_id") == person.known.ehq_id:
+        # Elsewhere than we know, it is theirs if it says so; or, where EHQ has them, if it does not name another.
+        if address == person.held.email or held.fields.get("ehq_id") == person.known.ehq_id:
+            return held
+        if address == person.email and visit.theirs(there, person):
             return held
     return person.held if opted_out(person.held, person.record) else Held()  # an opt-out outlives its subscriber
 
@@ -134,11 +137,8 @@ def _record(parts: Parts, picture: Picture, found: Sequence[tuple[Hinted, Held]]
         hints.taken(tx, [(person.id, at) for (person, at, _), _ in found])
         participants.read_back(tx, [(i, held) for i, (_, held) in changed.items()])
         participants.change(tx, later, cause=BY_HAND)
-        runs.note(
-            tx,
-            picture.connection.id,
-            opt_outs([(i, person.held, person.record, held) for i, (person, held) in changed.items()]),
-        )
+        words = [(i, person.held, person.record, held) for i, (person, held) in changed.items()]
+        note_opt_outs(tx, picture.connection.id, words)
         # Whoever is on the list was not removed by us any more: what removes them from now on is CM's word.
         back = [i for i, (p, held) in read.items() if p.record.removed and held.state == "Active"]
         participants.change(tx, back, removed_at=None)
@@ -151,8 +151,9 @@ def _edited_at_once(person: Person, held: Held) -> bool:
     return same and (person.cm_written_at or 0.0) > time.time() - QUIET_S
 
 
-def opt_outs(changed: Iterable[tuple[int, Held, Record, Held]]) -> list[dict[str, object]]:
-    """For the history: who of these (our id, what we knew, our record, what CM says now) opted out, or is back."""
+def note_opt_outs(tx: Tx, connection_id: str, changed: Iterable[tuple[int, Held, Record, Held]]) -> None:
+    """For the history: who of these (our id, what we knew, our record, what CM says now) opted out, or is back. Then
+    whoever else EHQ gives their address to is tried there again."""
     rows = []
     for person_id, known, record, held in changed:
         before, now = opted_out(known, record), opted_out(held, record)
@@ -160,7 +161,9 @@ def opt_outs(changed: Iterable[tuple[int, Held, Record, Held]]) -> list[dict[str
             rows.append({"participant_id": person_id, "what": "opted_out", "detail": {"state": held.state}})
         elif before and not now and held.state == "Active":
             rows.append({"participant_id": person_id, "what": "opted_in", "detail": {"state": held.state}})
-    return rows
+    runs.note(tx, connection_id, rows)
+    if any(row["what"] == "opted_in" for row in rows):
+        participants.not_refused(tx, connection_id, ANOTHERS)
 
 
 def crowded(parts: Parts, connection: Connection) -> bool:

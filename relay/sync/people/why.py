@@ -14,6 +14,11 @@ OWN_CODES = {
         "Campaign Monitor fails over and over at what EHQ says of this person.",
         "Look in EHQ for an answer that is out of the ordinary. It is tried again when one changes.",
     ),
+    "anothers-opt-out": (
+        "Somebody else opted out in Campaign Monitor at this address, so nobody can be written to there.",
+        "They join when EHQ has another address of theirs, or when the address is subscribed again by Campaign "
+        "Monitor's own form.",
+    ),
     "not-kept": (
         "Campaign Monitor took the write but does not hold all of it.",
         "Compare the two sides: a field may have lost an option or changed its type. "
@@ -98,6 +103,9 @@ def _held_up(one: Person, connection: Connection | None, leaving: bool = False) 
         return f"Waiting{_since(one)}: the connection is paused. Resume it, and they are written."
     if connection.state == "needs_person":
         return f"Waiting{_since(one)}: the connection needs a person. {told}".strip()
+    if connection.reads_first and not leaving and one.asked != "erase":
+        first = "the first export" if connection.unasked else "this list, which was connected before"
+        return f"Waiting{_since(one)}: a run is to read {first} before anybody is written."
     if connection.held(now):
         return f"Waiting{_since(one)}: Campaign Monitor failed just now, and is asked again by itself. {told}".strip()
     if one.held_until and one.held_until > now:

@@ -22,11 +22,12 @@ from relay.store.participants import BULK
 from relay.store.person import Person
 from relay.store.runs import Run
 from relay.store.structure import FORMER
-from relay.sync.intake.hints import BY_HAND, opt_outs
+from relay.sync.intake.hints import BY_HAND, note_opt_outs
 from relay.sync.intake.identity import recognise
 from relay.sync.parts import Parts
 from relay.sync.picture import Picture, learn
 from relay.sync.runs import brake, drift
+from relay.sync.runs.named import named
 from relay.sync.runs.prefetch import Prefetch
 from relay.sync.structure import form, groups
 from relay.sync.upsert import removed
@@ -216,7 +217,8 @@ class Reading:
         with self.parts.database.write() as tx:
             ours = holdings.by_address(tx, self.connection.id, there.keys())
             if cause != NOT_KEPT:
-                ours |= self._elsewhere(tx, {a: held for a, held in there.items() if a not in ours})
+                ours, elsewhere = named(tx, self.connection.id, there, ours)
+                self.cursor["elsewhere"] = {**self.cursor.get("elsewhere", {}), **elsewhere}
             all_ours = [(one, there[address]) for address, one in ours.items()]
             found = [(o, held) for o, held in all_ours if not alike(held, o.held) and (o.written_at or 0.0) < asked]
             # What stands in a field from before its question changed its kind was not changed by anybody.
@@ -225,7 +227,7 @@ class Reading:
             left = {i for i, _ in moved}
             participants.read_back(tx, [(one.id, held) for one, held in found if one.id not in left], cause)
             if cause == BY_HAND:
-                runs.note(tx, self.connection.id, opt_outs([(one.id, one.held, one.record, h) for one, h in found]))
+                note_opt_outs(tx, self.connection.id, [(one.id, one.held, one.record, h) for one, h in found])
             self._removed_before(tx, found, {one.email.lower(): one.date for one in people})
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
             ours_again = [o.id for o, held in all_ours if not o.record.put and held.fields.get("ehq_id") == o.ehq_id]
@@ -236,21 +238,6 @@ class Reading:
                 participants.change(tx, [one.id for one in ours.values()], cm_seen_run=self.run.id)
                 self.count("cm_read", len(people))
                 self.count("left_alone", len(there) - len(ours))
-
-    def _elsewhere(self, tx: Tx, unknown: Mapping[str, Held]) -> dict[str, Holding]:
-        """Unknown addresses whose subscribers say by their EHQ ID whose they are: somebody typed a new address in CM.
-        Where we know another address it counts only if that one is gone; so the end of the walk decides. An opt-out of
-        whom we never put there is from a connection that is no more, and stands wherever they are now (design rule 3).
-        """
-        ids = {str(h.fields["ehq_id"]): a for a, h in unknown.items() if h.state != "Deleted" and "ehq_id" in h.fields}
-        found: dict[str, Holding] = {}
-        for one in holdings.by_ehq_id(tx, self.connection.id, ids) if ids else ():
-            active = unknown[address := ids[one.ehq_id]].state == "Active"
-            if active == one.record.put and one.held.email is None:
-                found[address] = one
-            elif active and one.record.put:
-                self.cursor.setdefault("elsewhere", {})[one.ehq_id] = address
-        return found
 
     def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]], since: Mapping[str, str]) -> None:
         """Newcomers at an address from which we removed somebody before: that is no opt-out of theirs."""

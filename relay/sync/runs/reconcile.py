@@ -123,6 +123,7 @@ class Step(Comparing):
         if not self.run.dry:
             with self.parts.database.write() as tx:
                 hints.taken_before(tx, self.connection.id, self.counts["began"]["campaign_monitor"] - CLOCKS_S)
+                connections.change(tx, self.connection.id, list_unread=False)
         return "compare"
 
     def write(self) -> str | None:

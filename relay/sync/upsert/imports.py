@@ -5,11 +5,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any
 
 import structlog
 
 from relay.campaign_monitor.errors import DATA_AT_FAULT, TROUBLE, Throttled
-from relay.campaign_monitor.shapes import Entry, Imported
+from relay.campaign_monitor.shapes import Entry, Imported, Subscriber
 from relay.domain.mapping import Held, Wanted, differences
 from relay.errors import NeedsPerson, Refused, RelayError, RetryLater
 from relay.store import participants, runs
@@ -26,6 +27,8 @@ OFTEN, ALONE, PATIENT = 3, 3, 3
 not. Whoever was held back so often is refused."""
 SPOILS = "spoils"
 """Our code for that."""
+ANOTHERS = "anothers-opt-out"
+"""Our code for an address at which somebody else opted out."""
 Pairs = Sequence[tuple[Person, Wanted]]
 log = structlog.get_logger()
 
@@ -202,8 +205,16 @@ class Imports(Books):
                     participants.read_back(tx, [(person.id, held)])
                 return False
             return True
-        self.record(person, Held(wanted.email.lower(), there.state), "opted_out", {"state": there.state})
+        self.opted_out(person, wanted, there, there.state)
         return False
+
+    def opted_out(self, person: Person, wanted: Wanted, there: Subscriber, state: str, **also: Any) -> None:
+        """CM's word about the address that EHQ gives. It is theirs, unless CM holds it as another's of our people
+        (design rule 3): then nobody can be written there, and they are elsewhere."""
+        if self.theirs(there, person):
+            self.record(person, Held(wanted.email.lower(), state), "opted_out", {"state": state}, **also)
+        else:
+            self.failed(person, wanted, ANOTHERS, "")
 
     def failed(self, person: Person, wanted: Wanted, code: int | str, message: str) -> None:
         if code == 429:

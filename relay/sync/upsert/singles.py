@@ -49,12 +49,12 @@ class Singles(Imports):
         address = wanted.email.lower()
         there = self.cm.subscriber(self.list_id, address)
         deleted = there is not None and there.state == "Deleted"
-        if there is not None and there.state != "Active" and not (deleted and self.removed_by_us(address, there.date)):
-            self.record(person, Held(address, there.state), "opted_out", {"state": there.state}, removed_at=None)
-            return
-        if deleted and self.suppressed(address):
-            self.record(person, Held(address, "Suppressed"), "opted_out", {"state": "Suppressed"}, removed_at=None)
-            return
+        if there is not None and there.state != "Active":
+            ours = deleted and self.removed_by_us(address, there.date)
+            stands = there.state if not ours else "Suppressed" if self.suppressed(address) else None
+            if stands:
+                self.opted_out(person, wanted, there, stands, removed_at=None)
+                return
         self.ready([wanted])
         held = self.picture.held(there) if there else Held()
         if not person.record.put or person.held.email is None:
@@ -97,6 +97,8 @@ class Singles(Imports):
                 removals.note(tx, self.list_id, self.parts.vault.mark(old))
             self.lease.check()
             self.cm.delete(self.list_id, old)
+            with self.parts.database.write() as tx:
+                participants.read_back(tx, [(person.id, Held(old, "Deleted"))])
         self.take(person, verdict)
 
 

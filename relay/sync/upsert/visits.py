@@ -124,7 +124,7 @@ def open_lanes(tx: Tx, connection: Connection) -> tuple[int, ...]:
     if connection.held(time.time()):
         failed_at = (connection.problem or {}).get("since", time.time())
         return (LEAVING,) if participants.any_waiting(tx, connection.id, (LEAVING,), failed_at) else ()
-    if connection.state != "on" or connection.unasked:
+    if connection.state != "on" or connection.reads_first:
         return (LEAVING,)
     # Whom a run left waiting (CM took them too often, or failed for long) need not wait for the next one.
     return (LEAVING, LIVE, BULK) if runs.left_some(tx, connection.id) else (LEAVING, LIVE)
