@@ -10,7 +10,7 @@ from relay.store.runs import Run
 from relay.sync import work
 from relay.sync.runs import comparing
 from relay.sync.upsert import write
-from tests.conftest import Relay, SimulatedCampaignMonitor, SimulatedEhq
+from tests.conftest import Live, Relay, SimulatedCampaignMonitor, SimulatedEhq
 
 
 def belongs(attributes: dict) -> bool:
@@ -77,6 +77,15 @@ def test_the_first_are_written_while_the_last_are_compared(
     assert (run.counts["joins"], run.counts["written"]) == (len(expected), len(expected))
     assert cm.active() == expected
     assert cm.violations() == []
+
+
+@pytest.mark.usefixtures("by_twenty")
+def test_a_few_found_among_many_are_written_together(live: Live) -> None:
+    live.ehq.act("answer", question=12, value="3999", id=[live.ehq.someone(n)[0] for n in (0, 12, 24, 36)], silent=True)
+    live.cm.forget_calls()
+    assert live.run().counts["changes"] == 4
+    assert sum(n for call, n in live.cm.calls()["calls"].items() if call.endswith("/import")) == 1
+    live.agrees()
 
 
 @pytest.mark.usefixtures("by_twenty")

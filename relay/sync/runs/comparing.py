@@ -1,5 +1,5 @@
-"""A run compares, two thousand people at a time, and writes, a thousand at a time: while CM takes what was found, the
-next ones are compared."""
+"""A run compares, two thousand people at a time, and writes, a thousand at a time as soon as so many are found: while
+CM takes them, the next ones are compared."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Comparing(Reading):
         self.look_for_opt_outs()
         with self.writing() as write:
             while self._compare_some() == COMPARED:  # there are more
-                write()
+                write(self.counts.get("to_write", 0) - self.counts.get("written", 0) >= COMPARED // 2)
                 if not self.more_time():
                     return None
         self._brake()
@@ -48,21 +48,22 @@ class Comparing(Reading):
         return "write" if self.counts.get("to_write") else "segments"
 
     @contextmanager
-    def writing(self) -> Iterator[Callable[[], int]]:
+    def writing(self) -> Iterator[Callable[[bool], int]]:
         """What writes up to a thousand who wait, and answers how many there were: whoever leaves and what arrived
-        meanwhile first. Under the list's claim; the last import has landed when this is left."""
+        meanwhile first, and whom the run found if told so. Under the list's claim; the last import has landed when this
+        is left."""
         if self.run.dry:
-            yield lambda: 0
+            yield lambda found: 0
             return
         self.ends += WRITING_S - STEP_S
         with self.claim_list() as lease:
             visit = Visit(self.parts, self.connection, lease)
             visit.failures = (self.run.problem or {}).get("times", 0)
 
-            def write() -> int:
+            def write(found: bool) -> int:
                 if apply_waiting(self.parts, self.connection):
                     visit.look_again()
-                written = visit.write((LEAVING, LIVE, BULK))
+                written = visit.write((LEAVING, LIVE, BULK) if found else (LEAVING, LIVE))
                 self.count("written", written)
                 return written
 

@@ -129,7 +129,7 @@ class Step(Comparing):
     def write(self) -> str | None:
         """Whoever waits; the list's claim is let go between steps."""
         with self.writing() as write:
-            while write():
+            while write(True):
                 if not self.more_time():
                     return None
         return "segments"
