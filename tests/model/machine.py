@@ -107,6 +107,7 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
         world.finish_run()
         connect.configure(world.parts, world.connection, world.rules)  # who was kept is asked about anew
         world.settle()
+        self.watch()
         for again in range(3):  # absence counts after two complete runs in a row
             run = world.run()
             if run.state == "braked":
