@@ -69,11 +69,14 @@ def forget(tx: Tx, person: Person, mark: str | None) -> None:
     tx.execute(sa.update(changes).where(changes.c.participant_id == person.id).values(detail=None))
 
 
-def let_in(tx: Tx, person: Person) -> None:
-    """What EHQ says of them counts again, from the next word on; that it was we who removed them stays known."""
+def let_in(tx: Tx, person: Person) -> str | None:
+    """What EHQ says of them counts again, from the next word on; that it was we who removed them stays known. Answers
+    the mark of the address that was."""
+    mark: str | None = tx.execute(sa.select(_c.erased_mark).where(_c.id == person.id)).scalar_one()
     ours = sa.case((_c.erased_mark.is_not(None), time.time()), else_=sa.null())
     blank: dict[str, Any] = {"values": {}, "why_not": "no_address", "page_asked_at": None, "erased_mark": None}
     change(tx, [person.id], **blank, removed_at=ours, revision=_c.revision + 1)
+    return mark
 
 
 def marked(tx: Tx, connection_id: str, marks: Collection[str]) -> set[str]:

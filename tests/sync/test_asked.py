@@ -185,6 +185,18 @@ def test_an_account_erased_by_mistake_is_let_in_again(live: Live) -> None:
     assert live.cm.violations() == []
 
 
+def test_whoever_has_their_address_by_the_time_they_are_let_in_again_joins(live: Live) -> None:
+    (one, address), (other, old) = live.ehq.someone(0), live.ehq.someone(1)
+    person = erase(live, one)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
+    live.ehq.act("change_email", id=other, new_email=address, confirmed=True, silent=True)
+    erasing.let_in(live.relay.parts, live.connection, person)
+    assert live.run().state == "completed"
+    assert (live.state(address), live.state("moved@example.org")) == ("Active", "Active")
+    assert live.state(old) != "Active"
+    live.agrees()
+
+
 def test_an_erasure_passes_a_pause_like_anybody_who_leaves(live: Live) -> None:
     one, email = live.ehq.someone()
     with live.relay.parts.database.write() as tx:

@@ -11,7 +11,7 @@ from relay.campaign_monitor.shapes import Entry, fold_key
 from relay.ehq.dialect import dialect
 from relay.ehq.events import Unreadable, read_event
 from relay.errors import RelayError
-from relay.store import asked, audit, deliveries, participants, runs
+from relay.store import asked, audit, deliveries, participants, removals, runs
 from relay.store.connections import Connection
 from relay.store.deliveries import Delivery
 from relay.store.person import Person
@@ -50,7 +50,8 @@ def ask_to_erase(parts: Parts, connection: Connection, people: list[Person]) -> 
 def let_in(parts: Parts, connection: Connection, person: Person) -> None:
     """Erased by mistake, or they changed their mind: what EHQ says of this account counts again."""
     with parts.database.write() as tx:
-        asked.let_in(tx, person)
+        if mark := asked.let_in(tx, person):  # whoever has the address by now finds that it was us
+            removals.note(tx, connection.cm_list_id or "", mark)
         runs.note(tx, connection.id, [{"participant_id": person.id, "what": "let_in"}])
 
 
