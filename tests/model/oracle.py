@@ -259,10 +259,12 @@ def _differences(held: Mapping[str, Any], ehq_id: str, person: Mapping[str, Any]
     groups = {(name, i.rstrip("]")) for name, _, i in options}
     if not all(person["groups"] & set(known) for known in groups) or len(groups) != len(person["groups"]):
         wrong.append(f"Groups are {sorted(groups)} and not {sorted(person['groups'])}")
+    called = Counter(labels[-1] for labels, _ in person["answers"])
     for labels, value in person["answers"]:
         names = [label for label in labels if label in held]
-        # What an earlier connection made may have taken a field's name, and stays as it was.
-        names = [*(f"{label} (2)" for label in labels), *names] if torn else names[:1]
+        # An earlier connection, or another question, may have taken a field's name.
+        taken = torn or called[labels[-1]] > 1
+        names = [*(f"{label} ({n})" for label in labels for n in (2, 3)), *names] if taken else names[:1]
         if not any(_is(held.get(name), value) for name in names or [""]):
             wrong.append(f"{labels[-1]} is {[held.get(name) for name in names]} and not {value!r}")
     return wrong
