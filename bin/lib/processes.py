@@ -114,12 +114,13 @@ class Processes:
 
     def stop(self) -> None:
         """The last one started goes first. A second Ctrl-C meanwhile kills what is left."""
-        for number in STOPPING:
-            signal.signal(number, lambda *_: self._hurry.set())
+        before = {number: signal.signal(number, lambda *_: self._hurry.set()) for number in STOPPING}
         with self._starting:
             self._stopping = True
         for one in reversed(self._all):
             self._stop(one)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def _stop(self, one: One) -> None:
         one.process.terminate()

@@ -4,8 +4,10 @@ Exit codes: 0 done, 1 it could not, 2 wrong usage, 3 needs a person.
 """
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 import orjson
@@ -45,18 +47,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RelayError as error:
         remedy = TYPED.get(error.code, error.remedy)
         if as_json:
-            print(orjson.dumps({"error": error.message, "remedy": remedy, "code": error.code}).decode())
+            with _read_to_the_end():
+                print(orjson.dumps({"error": error.message, "remedy": remedy, "code": error.code}).decode())
         print(f"relay: {error.message} {remedy}".strip(), file=sys.stderr)
         return 2 if isinstance(error, Invalid) else 3 if isinstance(error, NeedsPerson) else 1
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
         return 130
-    if as_json:
-        print(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
-    else:
-        show(answer)
+    with _read_to_the_end():
+        if as_json:
+            print(orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
+        else:
+            show(answer)
     return int(code)
+
+
+@contextmanager
+def _read_to_the_end() -> Iterator[None]:
+    """Or not: whoever reads, like `head`, may have enough. What was asked for is done all the same."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
 
 
 def parser() -> Parser:

@@ -56,8 +56,8 @@ def lets_nobody_in(report: Mapping[str, Any]) -> bool:
 
 
 def waits_for_a_person(report: Mapping[str, Any]) -> bool:
-    """Or for CM: a problem is known, or somebody stopped a run in the middle of writing."""
-    return bool(report["problem"]) or (report["last_run"] or {}).get("state") == "stopped"
+    """Or for CM: a problem is known, a first run is due, or somebody stopped a run in the middle of writing."""
+    return bool(report["problem"]) or report["reads_first"] or (report["last_run"] or {}).get("state") == "stopped"
 
 
 @blueprint.get("/metrics")

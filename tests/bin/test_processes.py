@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -61,3 +62,10 @@ def test_one_that_is_not_to_be_started_again_is_told(some: Processes, monkeypatc
     monkeypatch.setattr(processes, "SHORT_S", 0.0)
     some.start("demo", [sys.executable, "-c", ENDS_AT_ONCE])
     assert some.ended(wait=20)
+
+
+def test_whoever_stopped_some_processes_can_be_stopped_afterwards(some: Processes) -> None:
+    some.start("short", [sys.executable, "-c", ENDS_AT_ONCE], {})
+    before = [signal.getsignal(number) for number in processes.STOPPING]
+    some.stop()
+    assert [signal.getsignal(number) for number in processes.STOPPING] == before

@@ -336,3 +336,17 @@ def test_the_command_is_a_module_too(terminal: Terminal) -> None:
         command, env=terminal.environ, cwd=terminal.folder, capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout) == []
+
+
+def test_whoever_reads_only_the_beginning_of_an_answer_gets_that_and_no_traceback(
+    terminal: Terminal, connection: Connection
+) -> None:
+    command = [sys.executable, "-m", "relay", "connection", "show", connection.id, "--json"]
+    with subprocess.Popen(
+        command, cwd=terminal.folder, env=terminal.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as one:
+        assert one.stdout is not None
+        assert one.stderr is not None
+        one.stdout.close()  # before it answers: nobody reads any more
+        said = one.stderr.read()
+    assert (one.returncode, said) == (0, b"")

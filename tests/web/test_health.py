@@ -75,6 +75,16 @@ def test_readyz_is_unready_when_somebody_waits_for_us_too_long(live_sender: Send
     assert answer.get_json()["checks"]["oldest_waiting_s"] > LATE_S
 
 
+def test_whoever_waits_for_a_first_run_does_not_make_the_relay_unready(
+    live_sender: Sender, parts: Parts, time_machine: Any
+) -> None:
+    with parts.database.write() as tx:
+        connections.change(tx, live_sender.connection.id, list_unread=True)
+    live_sender.send(registered())
+    time_machine.move_to(time.time() + LATE_S + 1)
+    assert live_sender.client.get("/readyz").status_code == 200
+
+
 def test_readyz_is_unready_without_a_database(parts: Parts) -> None:
     with create_app(without_database(parts)).test_client() as client:
         answer = client.get("/readyz")
