@@ -42,10 +42,10 @@ class Oracle:
         self.willing: set[str] = set()
         """Whoever was subscribed in EHQ ever since."""
         self.met: set[str] = set()
-        self.given: set[str] = set()
-        """Addresses that somebody has in EHQ."""
         self.vanished: dict[str, int] = {}
-        """Who belonged and was deleted in EHQ without a word → how often EHQ had been read completely by then."""
+        """Who belonged and was deleted in EHQ without a word → how often EHQ had been read completely by then. Until
+        somebody else has their address, who then holds it."""
+        self.had: dict[str, str] = {}
         self.came: set[str] = set()
         """Who came to an address at which somebody had opted out of whom no EHQ id tells: it may have been they."""
         self.left: dict[str, str] = {}
@@ -63,7 +63,8 @@ class Oracle:
 
     def observes(self, people: Mapping[str, Mapping[str, Any]]) -> None:
         """EHQ as it is now."""
-        self.given = {one["email"].lower() for one in people.values()}
+        given = {one["email"].lower() for one in people.values()}
+        self.vanished = {i: since for i, since in self.vanished.items() if self.had[i] not in given}
         for i in people.keys() - self.met:
             self.met.add(i)
             self.faithful[i] = people[i]["email"].lower()
@@ -80,7 +81,7 @@ class Oracle:
     def vanishes(self, i: str) -> None:
         """Deleted, and nobody tells."""
         if i in self.faithful:
-            self.vanished[i] = self.readings()
+            self.vanished[i], self.had[i] = self.readings(), self.faithful[i]
 
     def is_erased(self, i: str) -> None:
         """At their request: from then on nothing that EHQ says of this account counts."""
@@ -145,7 +146,7 @@ class Oracle:
             whose = self.holder.get(address, "")
             if self.faithful.get(whose) == address:
                 self._wrongs("removed somebody who always belonged", address)
-            if whose in self.vanished and self.readings() - self.vanished[whose] < 2 and address not in self.given:
+            if whose in self.vanished and self.readings() - self.vanished[whose] < 2:
                 self._wrongs("removed somebody whom one complete run did not find", address)
             if call.endswith("/unsubscribe"):
                 if not self.bars or whose in self.willing:
