@@ -226,12 +226,14 @@ class Oracle:
         wrong = list(self.wrong)
         expected = self.expected(people)
         self.unsure |= {people[i]["email"].lower() for i in self.came & people.keys()}
+        made_up = {a for a, one in subscribers.items() if str(one["fields"].get("EHQ ID", "")).startswith("csv-")}
         for address, i in self.left.items():
             # Who has gone since, was on the list twice, or is known by no id of EHQ's, is not decided.
             moved = i not in people or i in self.twice
-            made_up = str(subscribers.get(address, {"fields": {}})["fields"].get("EHQ ID", "")).startswith("csv-")
-            if address not in expected and (moved or made_up):
+            if address not in expected and (moved or address in made_up):
                 self.unsure.add(address)
+        for address in made_up & self.out.keys() if self.torn else ():
+            self.unsure |= {people[i]["email"].lower() for i in self.out[address] & people.keys()}
         active = {address for address, one in subscribers.items() if one["state"] == "Active"}
         for address in sorted((active ^ (set(expected) | self.strangers)) - self.unsure):
             wrong.append(f"{address} is {'on' if address in active else 'not on'} the list")

@@ -205,3 +205,28 @@ def test_a_run_finds_her_too(live: Live) -> None:
     assert ended is not None
     assert ended.state == "completed"
     assert [live.state(email) for _, email in people] == [None, *["Active"] * 5]
+
+
+def test_who_cannot_be_read_after_an_import_does_not_hold_the_connection(live: Live) -> None:
+    """All who are new in it are read, where CM knew one of them."""
+    one, stuck = live.ehq.register(email="own@example.org", subscribed=False)
+    live.arrives()
+    live.cm.act("subscribe", email=stuck)
+    live.ehq.act("subscribe", id=one)
+    two, other = live.ehq.register()
+    live.ehq.delivered()
+    live.cm.faults(only_paths=r"subscribers/[^/]+\.json", status=500)
+    looks(live, 1)
+    assert live.state(other) == "Active"
+    later, _ = live.ehq.someone(3)
+    live.ehq.act("answer", id=later, question=12, value="3888")
+    live.ehq.delivered()
+    looks(live, 1)
+    now = live.relay.status(live.connection)
+    assert (now["waiting"], now["problem"]) == (2, None)
+    live.cm.faults(only_paths=None, status=None)
+    pause_is_over(live, one)
+    pause_is_over(live, two)
+    live.relay.settle(live.connection)
+    assert live.subscriber(stuck)["fields"]["EHQ ID"] == one
+    live.agrees()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from relay.store import participants, removals
+from relay.store import hints, participants, removals
 from relay.sync.connections import connect
 from relay.sync.exports import exports
 from relay.sync.exports.uploads import Manifest, Upload
@@ -71,6 +71,30 @@ def test_a_webhook_before_the_first_run_revives_no_opt_out_at_an_address_left_si
     assert live.state("moved@example.org") is None
     assert live.run().state == "completed"
     assert live.state("moved@example.org") is None
+    assert live.cm.violations() == []
+
+
+def test_a_notice_of_an_opt_out_before_the_first_run_is_nobody_elses_word(live: Live, door: Any) -> None:
+    (one, theirs), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    door(live.connection)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
+    live.ehq.act("change_email", id=other, new_email=theirs, confirmed=True)
+    live.ehq.delivered()
+    live.relay.work()
+    with live.relay.parts.database.read() as tx:
+        (known,) = participants.by_ids(tx, live.connection.id, [other]).values()
+    live.cm.act("unsubscribe", email=theirs)
+    with live.relay.parts.database.write() as tx:
+        hints.give(tx, [known.id], {})
+    live.relay.parts.queue.ring(live.connection.id, always=True)
+    live.relay.work()
+    assert live.run().state == "completed"
+    assert (live.state(theirs), live.state("moved@example.org")) == ("Unsubscribed", None)
+    assert "That word stands" in live.relay.person(live.connection, one)["summary"]
+    assert "Somebody else opted out" in live.relay.person(live.connection, other)["summary"]
     assert live.cm.violations() == []
 
 

@@ -150,7 +150,7 @@ def test_who_registers_before_the_first_export_waits_for_it_since_nobody_chose_y
     by_hand.relay.work()
     assert by_hand.state(email) is None
     said = look(by_hand.relay.parts, by_hand.now).standing
-    assert "1 person, of whom webhooks told, must wait for it" in said.sentence
+    assert "1 person waits for it: webhooks told of them." in said.sentence
     assert "Upload" in said.remedy
     by_hand.read("Female Only", "Pet owners")
     assert by_hand.state(email) == "Active"

@@ -118,7 +118,8 @@ def standing(
     if connection.unasked:
         sentence = exports.last_read(connection)
         if waiting.people:
-            sentence = f"{sentence} {_people(waiting.people)}, of whom webhooks told, must wait for it."
+            many = "1 person waits" if waiting.people == 1 else f"{waiting.people:,} people wait"
+            sentence = f"{sentence} {many} for it: webhooks told of them."
         return Standing("On", sentence, "warning" if waiting.people else "good", "Upload the first one.")
     if connection.list_unread:
         sentence = "This list was connected before: nobody is written before a run has read it."

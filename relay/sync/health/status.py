@@ -14,8 +14,8 @@ def report(parts: Parts, connection: Connection) -> dict[str, Any]:
     """{"connection", "name", "state", "participants", "waiting", "oldest_waiting_s", "refused": {code: n},
     "quarantined", "on_list", "opted_out", "lost": {"cut", "skipped"}, "field_problems": {field: why},
     "segment_problems": {group: why}, "problem", "brake", "last_run", "next_run", "last_delivery_at",
-    "campaign_monitor_webhook": {"state": on, off or none yet, "problem"}, "reads": "api" or "export", "exported_at", "reads_first": whether
-    nobody is written before a run}.
+    "campaign_monitor_webhook": {"state": on, off or none yet, "problem"}, "reads": "api" or "export", "exported_at",
+    "reads_first": whether nobody is written before a run}.
 
     `waiting` counts people who differ and deliveries not applied yet; times are epoch seconds.
     """

@@ -172,7 +172,7 @@ class Imports(Books):
         read: set[int] = set()
         if imported.existing > len(taken) - len(new) and len(new) <= SINGLY:
             # CM knew people whom we thought new; an import hides those who opted out (CM contract §4.3), so read them.
-            read = {p.id for p, w in new if not self.believe(p, w)}
+            read = {p.id for p, w in new if not self._believed(p, w)}
         written = [(p, as_written(w, p.held)) for p, w in taken if p.id not in read]
         with self.parts.database.write() as tx:
             # Whoever is on the list was not removed by us any more: what removes them from now on is CM's word.
@@ -189,6 +189,16 @@ class Imports(Books):
         for person, wanted in pairs:
             if failure := imported.failures.get(wanted.email.lower()):
                 self.failed(person, wanted, *failure)
+
+    def _believed(self, person: Person, wanted: Wanted) -> bool:
+        """The import passed: if CM fails now it is for the sake of this one, and nobody else waits for that."""
+        try:
+            return self.believe(person, wanted)
+        except RelayError as error:
+            if error.code not in TROUBLE:
+                raise
+            self.hold_back(person, None)
+            return False
 
     def believe(self, person: Person, wanted: Wanted) -> bool:
         """Whether CM has them Active now, with no answers but ours; if not, its word is recorded."""

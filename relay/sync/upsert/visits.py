@@ -97,7 +97,10 @@ def our_mistake() -> RetryLater:
 
 
 def _hinted(visit: Visit, lanes: Sequence[int]) -> int:
-    """Reads again some of those about whom CM sent word; when there are very many, a run reads the list by pages."""
+    """Reads again some of those about whom CM sent word; when there are very many, a run reads the list by pages. Not
+    before a first run that does so: whom a subscriber names need not be known yet."""
+    if visit.connection.reads_first:
+        return 0
     if LIVE in lanes and hints.crowded(visit.parts, visit.connection):
         start_run(visit.parts, visit.connection.id, trigger="change", phase="campaign_monitor")
     return hints.read_again(visit)
@@ -145,7 +148,7 @@ def waits(parts: Parts, connection_id: str) -> bool:
             lanes
             and (
                 participants.any_waiting(tx, connection_id, lanes)
-                or hinted.more_than(tx, connection_id, 0)
+                or (hinted.more_than(tx, connection_id, 0) and not connection.reads_first)
                 or (connection.segments_now and LIVE in lanes)
             )
         )
