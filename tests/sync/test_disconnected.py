@@ -74,6 +74,22 @@ def test_a_webhook_before_the_first_run_revives_no_opt_out_at_an_address_left_si
     assert live.cm.violations() == []
 
 
+def test_whom_a_dry_run_took_for_opted_out_before_it_knew_the_fields_is_not(live: Live) -> None:
+    (one, theirs), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live.cm.act("unsubscribe", email=theirs)
+    live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
+    live.ehq.act("change_email", id=other, new_email=theirs, confirmed=True, silent=True)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    assert live.run(dry=True).state == "completed"
+    assert live.run().state == "completed"
+    assert (live.state(theirs), live.state("moved@example.org")) == ("Unsubscribed", None)
+    assert "That word stands" in live.relay.person(live.connection, one)["summary"]
+    assert "Somebody else opted out" in live.relay.person(live.connection, other)["summary"]
+    assert live.cm.violations() == []
+
+
 def test_a_notice_of_an_opt_out_before_the_first_run_is_nobody_elses_word(live: Live, door: Any) -> None:
     (one, theirs), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
     list_id = str(live.cm.list()["id"])

@@ -217,8 +217,9 @@ class Reading:
         with self.parts.database.write() as tx:
             ours = holdings.by_address(tx, self.connection.id, there.keys())
             if cause != NOT_KEPT:
-                ours, elsewhere = named(tx, self.connection.id, there, ours)
+                ours, elsewhere, mistaken = named(tx, self.connection.id, there, ours)
                 self.cursor["elsewhere"] = {**self.cursor.get("elsewhere", {}), **elsewhere}
+                participants.read_back(tx, [(i, Held()) for i in mistaken])
             all_ours = [(one, there[address]) for address, one in ours.items()]
             found = [(o, held) for o, held in all_ours if not alike(held, o.held) and (o.written_at or 0.0) < asked]
             # What stands in a field from before its question changed its kind was not changed by anybody.
