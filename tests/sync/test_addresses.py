@@ -428,3 +428,16 @@ def test_whoever_came_to_it_joins_there_when_the_other_subscribes_again(live: Li
     assert (live.state("moved@example.com"), live.state(address)) == ("Active", "Active")
     assert live.subscriber(address)["fields"]["EHQ ID"] == other
     assert live.cm.violations() == []
+
+
+def test_an_address_from_which_somebody_was_removed_who_is_back_at_another_may_be_taken(live: Live) -> None:
+    (one, address), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.happens("unsubscribe", id=one)
+    moves(live, one, "back@example.com")
+    live.happens("subscribe", id=one)
+    assert live.state("back@example.com") == "Active"
+    live.happens("change_email", id=other, new_email=address, confirmed=True)
+    assert live.state(address) == "Active"
+    assert live.subscriber(address)["fields"]["EHQ ID"] == other
+    live.agrees()
+    assert live.cm.violations() == []

@@ -57,9 +57,12 @@ class Singles(Imports):
                 return
         self.ready([wanted])
         held = self.picture.held(there) if there else Held()
-        if not person.record.put or person.held.email is None:
-            with self.parts.database.write() as tx:
+        with self.parts.database.write() as tx:
+            if not person.record.put or person.held.email is None:
                 participants.intend(tx, [person.id])
+            if person.record.removed and person.held.email not in (None, address):
+                # Their own record is about the new address from now on: the old one may be another's.
+                removals.note(tx, self.list_id, self.parts.vault.mark(person.held.email))
         imported = self.send([self.entry(wanted, held)], resubscribe=deleted)
         if failure := imported.failures.get(address):
             self.failed(person, wanted, *failure)
