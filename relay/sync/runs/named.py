@@ -26,24 +26,38 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
     said = {a: str(held.fields["ehq_id"]) for a, held in there.items() if "ehq_id" in held.fields}
     said = {a: i for a, i in said.items() if a not in ours or not _surely(ours[a], a, i)}
     people = {one.ehq_id: one for one in holdings.by_ehq_id(tx, connection_id, set(said.values()))} if said else {}
-    found, elsewhere, mistaken = dict(ours), dict[str, str](), list[int]()
-    placed = {one.id for one in ours.values()}
+    said = {a: i for a, i in said.items() if i in people}
+    placed = _placed(said, people, there, ours)
+    found = {a: one for a, one in ours.items() if a not in said and placed.get(one.ehq_id, a) == a}
+    elsewhere, mistaken = dict[str, str](), list[int]()
     for address, ehq_id in said.items():
-        one, active = people.get(ehq_id), there[address].state == "Active"
-        if one is None:
-            continue
-        before = ours.get(address)
-        nowhere = one.held.email is None and one.id not in placed and not one.erased
-        if nowhere and (active or not one.record.put):
+        one, before = people[ehq_id], ours.get(address)
+        active = there[address].state == "Active"
+        if placed.get(ehq_id) == address:
             found[address] = one
-            placed.add(one.id)
-        elif not active and one.email != address:
-            found.pop(address, None)
+        elif before is not None and before.ehq_id not in placed and (active or one.email == address):
+            found[address] = before
         elif active and one.record.put and before is None:
             elsewhere[ehq_id] = address
         if before is not None and before.held.email == address and found.get(address) is not before:
             mistaken.append(before.id)
     return Named(found, elsewhere, mistaken)
+
+
+def _placed(
+    said: Mapping[str, str], people: Mapping[str, Holding], there: Mapping[str, Held], ours: Mapping[str, Holding]
+) -> dict[str, str]:
+    """EHQ id → where they are, of those named whom we knew to be nowhere: where EHQ has them, if that may be."""
+    placed: dict[str, str] = {}
+    for address, ehq_id in said.items():
+        one = people[ehq_id]
+        if one.held.email is not None or one.erased or (one.record.put and there[address].state != "Active"):
+            continue
+        if ours.get(one.email or "") is one and one.email not in said:
+            continue
+        if ehq_id not in placed or one.email == address:
+            placed[ehq_id] = address
+    return placed
 
 
 def _surely(one: Holding, address: str, said: str) -> bool:
