@@ -16,9 +16,11 @@ _c = removals.c
 
 
 def keep(tx: Tx, connection_id: str, list_id: str, mark: Callable[[str], str]) -> None:
-    """Before a connection goes: whom it removed from its list, and who is still as it left them there."""
+    """Before a connection goes: whom it removed from its list, and who is still as it left them there. Or whom it was
+    removing, and a worker died before it wrote down that it had."""
     person, last = participants.c, 0
-    mine = (person.connection_id == connection_id, person.removed_at.is_not(None), person.cm_state == "Deleted")
+    there = person.cm_state.in_(("Deleted", "Active"))
+    mine = (person.connection_id == connection_id, person.removed_at.is_not(None), there)
     query = sa.select(person.id, person.cm_email, person.removed_at).where(*mine, person.cm_email.is_not(None))
     while some := tx.execute(query.where(person.id > last).order_by(person.id).limit(AT_ONCE)).all():
         _note(tx, [{"list_id": list_id, "mark": mark(r.cm_email), "at": r.removed_at} for r in some])

@@ -116,7 +116,9 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
                 assert run.state == "completed", run
             world.settle()
             self.watch()
-            if not self.differs() and (again or not self.oracle.torn):  # no segment tells then that a group was missed
+            if self.differs() or (self.oracle.unsure and again < 2):  # nobody tells whether those are absent yet
+                continue
+            if again or not self.oracle.torn:  # else no segment tells that a group was missed
                 break
         self.check()
         for delivery in list(world.tray.carried):

@@ -220,3 +220,30 @@ def test_a_connection_with_an_upload_that_waits_can_be_disconnected(live: Live) 
     data = requests.get(f"{live.ehq.url}/sandbox/export.zip", timeout=20).content
     exports.stage(live.relay.parts, live.connection, [Upload("export.zip", io.BytesIO(data))], Manifest(None), None)
     assert connect.remove(live.relay.parts, live.connection)["removed"]
+
+
+def test_whom_a_worker_was_removing_when_it_died_may_come_back_after_a_disconnection(live: Live) -> None:
+    one, email = live.ehq.someone()
+    live.ehq.act("unsubscribe", id=one, silent=True)
+    with live.relay.parts.database.write() as tx:  # what a worker writes down before it calls, and no more
+        (person,) = participants.by_ids(tx, live.connection.id, [one]).values()
+        participants.change(tx, [person.id], removed_at=time.time())
+    live.cm.act("delete", email=email)
+    live = connected_again(live)
+    assert live.state(email) == "Deleted"
+    live.ehq.act("subscribe", id=one, silent=True)
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"
+
+
+def test_nobody_is_removed_for_being_named_on_a_list_and_in_a_group_and_nowhere_else(live: Live, door: Any) -> None:
+    one, email = live.ehq.someone()
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    door(live.connection)
+    live.ehq.act("group_add", group="30", id=one)
+    live.ehq.delivered()
+    live.ehq.act("delete", id=one, silent=True)
+    assert live.run().state == "completed"
+    assert live.state(email) == "Active"

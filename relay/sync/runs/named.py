@@ -50,8 +50,10 @@ def _placed(
     """EHQ id → where they are, of those named whom we knew to be nowhere: where EHQ has them, if that may be."""
     placed: dict[str, str] = {}
     for address, ehq_id in said.items():
-        one = people[ehq_id]
-        if one.held.email is not None or one.erased or (one.record.put and there[address].state != "Active"):
+        one, active = people[ehq_id], there[address].state == "Active"
+        if one.held.email is not None or one.erased or (one.record.put and not active):
+            continue
+        if active and one.email is None:  # EHQ says nothing of them but that they are, or were, in a group
             continue
         if ours.get(one.email or "") is one and one.email not in said:
             continue
