@@ -441,3 +441,18 @@ def test_an_address_from_which_somebody_was_removed_who_is_back_at_another_may_b
     assert live.subscriber(address)["fields"]["EHQ ID"] == other
     live.agrees()
     assert live.cm.violations() == []
+
+
+def test_whoever_is_refused_at_a_new_address_is_not_on_the_list_at_one_that_another_has_by_now(live: Live) -> None:
+    (one, out), (two, a), (three, _) = live.ehq.someone(0), live.ehq.someone(1), live.ehq.someone(2)
+    live.cm.act("bounce", email=out)
+    live.run()
+    moves(live, one, "aside@example.com", silent=True)
+    moves(live, two, out, silent=True)
+    moves(live, three, a, silent=True)
+    assert live.run().state == "completed"
+    assert live.subscriber(a)["fields"]["EHQ ID"] == three
+    assert "Not on the list" in live.relay.person(live.connection, two)["summary"]
+    live.cm.forget_calls()
+    assert live.run().state == "completed"
+    assert live.cm.calls()["writes"] == 0

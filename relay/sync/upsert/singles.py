@@ -82,7 +82,9 @@ class Singles(Imports):
         if there is not None and theirs and there.state != "Active" and not ours:
             self.record(person, Held(old, there.state), "opted_out", {"state": there.state})
             return
+        behind = Held(old, "Deleted") if ours else Held()  # nothing, or what is another's by now
         if theirs and there is not None and there.state == "Active":
+            behind = Held(old, "Deleted")
             if not self.suppressed(new):
                 self.ready([wanted])
                 self.lease.check()
@@ -100,8 +102,8 @@ class Singles(Imports):
                 removals.note(tx, self.list_id, self.parts.vault.mark(old))
             self.lease.check()
             self.cm.delete(self.list_id, old)
-            with self.parts.database.write() as tx:
-                participants.read_back(tx, [(person.id, Held(old, "Deleted"))])
+        with self.parts.database.write() as tx:
+            participants.read_back(tx, [(person.id, behind)])
         self.take(person, verdict)
 
 
