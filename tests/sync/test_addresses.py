@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from relay.store import participants
+from relay.sync.people import asked
 from tests.conftest import Live
 
 POSTCODE, INTERESTS = "What is your postcode?", "I am interested in"
@@ -406,6 +408,11 @@ def test_whoever_came_to_an_address_at_which_another_opted_out_is_written_to_els
     moves(live, other, address, silent=True)
     assert live.run().state == "completed"
     assert live.state(address) == "Unsubscribed"
+    assert "Somebody else opted out" in live.relay.person(live.connection, other)["summary"]
+    with live.relay.parts.database.read() as tx:
+        (known,) = participants.by_ids(tx, live.connection.id, [other]).values()
+    asked.sync_now(live.relay.parts, live.connection, [known.id])
+    live.relay.settle(live.connection)
     assert "Somebody else opted out" in live.relay.person(live.connection, other)["summary"]
     live.cm.forget_calls()
     assert live.run().state == "completed"

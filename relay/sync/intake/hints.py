@@ -122,7 +122,7 @@ def _read(visit: Visit, picture: Picture, one: Hinted) -> Held:
         # Elsewhere than we know, it is theirs if it says so; or, where EHQ has them, if it does not name another.
         if address == person.held.email or held.fields.get("ehq_id") == person.known.ehq_id:
             return held
-        if address == person.email and visit.theirs(there, person):
+        if address == person.email and not visit.anothers(there, person):
             return held
     return person.held if opted_out(person.held, person.record) else Held()  # an opt-out outlives its subscriber
 

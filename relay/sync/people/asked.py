@@ -155,7 +155,7 @@ def _look(visit: Visit, person: Person) -> Held:
     """What CM holds of them now. Who is suppressed for the client need not be on the list."""
     address = person.held.email or person.email
     there = visit.cm.subscriber(visit.list_id, address) if address else None
-    if there is None:
+    if there is None or (address != person.held.email and visit.anothers(there, person)):
         return person.held if opted_out(person.held, person.record) else Held()
     return visit.picture.held(there)
 

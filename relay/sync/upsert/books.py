@@ -64,6 +64,12 @@ class Books:
         with self.parts.database.read() as tx:
             return not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
 
+    def anothers(self, there: Subscriber, person: Person) -> bool:
+        """Whether it is another's: it names them, or we put them there."""
+        with self.parts.database.read() as tx:
+            holders = participants.holders(tx, self.connection.id, [there.email.strip().lower()])
+        return any(one.record.put and one.id != person.id for one in holders) or not self.theirs(there, person)
+
     def removed_by_us(self, address: str, since: str) -> bool:
         """Whether our own record says that we removed whoever was there; `since` as in `removed.before`."""
         with self.parts.database.read() as tx:

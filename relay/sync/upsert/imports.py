@@ -219,15 +219,12 @@ class Imports(Books):
         return False
 
     def opted_out(self, person: Person, wanted: Wanted, there: Subscriber, state: str, **also: Any) -> None:
-        """CM's word about the address that EHQ gives. It is theirs, unless it names another of our people, or we put
-        another there (design rule 3): then nobody can be written there, and they are elsewhere."""
-        with self.parts.database.read() as tx:
-            holders = participants.holders(tx, self.connection.id, [wanted.email.lower()])
-        put = [one for one in holders if one.record.put and one.id != person.id]
-        if self.theirs(there, person) and not put:
-            self.record(person, Held(wanted.email.lower(), state), "opted_out", {"state": state}, **also)
-        else:
+        """CM's word about the address that EHQ gives. It is theirs, unless it is another's of our people (design rule
+        3): then nobody can be written there, and they are elsewhere."""
+        if self.anothers(there, person):
             self.failed(person, wanted, ANOTHERS, "")
+        else:
+            self.record(person, Held(wanted.email.lower(), state), "opted_out", {"state": state}, **also)
 
     def failed(self, person: Person, wanted: Wanted, code: int | str, message: str) -> None:
         if code == 429:
