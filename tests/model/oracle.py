@@ -47,7 +47,8 @@ class Oracle:
         somebody else has their address, who then holds it."""
         self.had: dict[str, str] = {}
         self.came: set[str] = set()
-        """Who came to an address at which somebody had opted out of whom no EHQ id tells: it may have been they."""
+        """Who came to an address at which somebody had opted out of whom no EHQ id tells: it may have been they. And who
+        opted out at one that was subscribed again."""
         self.left: dict[str, str] = {}
         """Address → EHQ id of whom an earlier connection left on the list."""
         self.there: set[str] = set()
@@ -117,6 +118,7 @@ class Oracle:
         """By CM's own form: the one way in which an opt-out ends. Whom EHQ does not want there is not decided."""
         if address in self.out or address in self.removed:
             self.unsure.add(address)
+            self.came |= self.out.get(address, set())  # or another, who has the address by now
         elif address not in self.holder:
             self.strangers.add(address)
         self.out.pop(address, None)

@@ -327,10 +327,11 @@ def test_an_address_typed_in_campaign_monitor_is_moved_back_by_the_next_run(live
     assert live.cm.calls()["writes"] == 0
 
 
-def test_whoever_left_ehq_under_an_address_typed_in_campaign_monitor_is_found_and_removed(live: Live) -> None:
+@pytest.mark.parametrize("how", ["unsubscribe", "delete"])
+def test_whoever_left_ehq_under_an_address_typed_in_campaign_monitor_is_found_and_removed(live: Live, how: str) -> None:
     one, email = live.ehq.someone()
     live.cm.act("change_email", email=email, new_email="typed@example.com")
-    live.happens("unsubscribe", id=one)
+    live.happens(how, id=one)
     assert live.state("typed@example.com") == "Active", "nobody could know"
     assert live.run().state == "completed"
     assert live.state("typed@example.com") == "Deleted"

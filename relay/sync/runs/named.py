@@ -53,7 +53,9 @@ def _placed(
         one, active = people[ehq_id], there[address].state == "Active"
         if one.held.email is not None or one.erased or (one.record.put and not active):
             continue
-        if active and one.email is None:  # EHQ says nothing of them but that they are, or were, in a group
+        if (
+            active and one.email is None and not one.record.put
+        ):  # EHQ said no more of them than that they are in a group
             continue
         if ours.get(one.email or "") is one and one.email not in said:
             continue
