@@ -47,8 +47,8 @@ class Oracle:
         somebody else has their address, who then holds it."""
         self.had: dict[str, str] = {}
         self.came: set[str] = set()
-        """Who came to an address at which somebody opted out of whom no EHQ id tells: it may have been they. And who opted
-        out at one that was subscribed again."""
+        """Who came to an address at which somebody opted out of whom no EHQ id tells: it may have been they. And who
+        opted out at one that was subscribed again."""
         self.left: dict[str, str] = {}
         """Address → EHQ id of whom an earlier connection left on the list."""
         self.there: set[str] = set()
