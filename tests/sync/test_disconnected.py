@@ -247,3 +247,17 @@ def test_nobody_is_removed_for_being_named_on_a_list_and_in_a_group_and_nowhere_
     live.ehq.act("delete", id=one, silent=True)
     assert live.run().state == "completed"
     assert live.state(email) == "Active"
+
+
+def test_an_answer_that_went_while_the_list_was_disconnected_goes_though_nobody_has_one_now(live: Live) -> None:
+    live.ehq.act("tag", id=list(live.ehq.people()), tags=[], silent=True)
+    one, email = live.ehq.someone()
+    live.ehq.act("tag", id=one, tags=["Renter"], silent=True)
+    live.run()
+    assert live.subscriber(email)["fields"]["Tags"] == ["Renter"]
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live.ehq.act("tag", id=one, tags=[], silent=True)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    assert live.run().state == "completed"
+    assert not live.subscriber(email)["fields"].get("Tags")

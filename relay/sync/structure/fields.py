@@ -68,7 +68,9 @@ def make(parts: Parts, cm: CampaignMonitor, lease: Lease, picture: Picture, need
         options = needed[source] | set(field.choices) | set(ALWAYS.get(source, ()))
         if source == "groups":
             options |= {group.option for group in picture.groups.values() if not group.deleted}
-        if field.type in MULTI and not options:
+        # What an earlier connection wrote there is ours to clear.
+        ours = picture.connection.list_unread and any((f.name, f.type) == (field.label, field.type) for f in there)
+        if field.type in MULTI and not options and not ours:
             continue
         try:
             found, there = _true(parts, cm, lease, picture, field, options, there)
