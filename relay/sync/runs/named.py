@@ -53,9 +53,8 @@ def _placed(
         one, active = people[ehq_id], there[address].state == "Active"
         if one.held.email is not None or one.erased or (one.record.put and not active):
             continue
-        if (
-            active and one.email is None and not one.record.put
-        ):  # EHQ said no more of them than that they are in a group
+        # EHQ said no more of them than that they are, or were, in a group: whether they stay is not known.
+        if active and one.email is None and not one.record.put:
             continue
         if ours.get(one.email or "") is one and one.email not in said:
             continue
