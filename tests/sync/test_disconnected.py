@@ -50,7 +50,7 @@ def test_nobody_is_written_to_a_list_that_was_connected_before_until_a_run_has_r
     assert live.relay.parts.connection(live.connection.id).run_due(time.time()), "one begins by itself"
     said = standing.look(live.relay.parts, live.relay.parts.connection(live.connection.id)).standing
     assert "nobody is written before a run has read it" in said.sentence
-    assert "a run is to read this list" in live.relay.person(live.connection, one)["summary"]
+    assert "nobody is written until a run has read this list" in live.relay.person(live.connection, one)["summary"]
     assert live.run().state == "completed"
     assert live.state(email) == "Active"
     live.happens("answer", id=one, question=12, value="3999")

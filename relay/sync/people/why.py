@@ -104,8 +104,8 @@ def _held_up(one: Person, connection: Connection | None, leaving: bool = False) 
     if connection.state == "needs_person":
         return f"Waiting{_since(one)}: the connection needs a person. {told}".strip()
     if connection.reads_first and not leaving and one.asked != "erase":
-        first = "the first export" if connection.unasked else "this list, which was connected before"
-        return f"Waiting{_since(one)}: a run is to read {first} before anybody is written."
+        first = "the first export is read" if connection.unasked else "a run has read this list: it was connected before"
+        return f"Waiting{_since(one)}: nobody is written until {first}."
     if connection.held(now):
         return f"Waiting{_since(one)}: Campaign Monitor failed just now, and is asked again by itself. {told}".strip()
     if one.held_until and one.held_until > now:
