@@ -104,7 +104,8 @@ def _held_up(one: Person, connection: Connection | None, leaving: bool = False) 
     if connection.state == "needs_person":
         return f"Waiting{_since(one)}: the connection needs a person. {told}".strip()
     if connection.reads_first and not leaving and one.asked != "erase":
-        first = "the first export is read" if connection.unasked else "a run has read this list: it was connected before"
+        again = "a run has read this list: it was connected before"
+        first = "the first export is read" if connection.unasked else again
         return f"Waiting{_since(one)}: nobody is written until {first}."
     if connection.held(now):
         return f"Waiting{_since(one)}: Campaign Monitor failed just now, and is asked again by itself. {told}".strip()
