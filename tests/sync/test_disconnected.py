@@ -261,3 +261,23 @@ def test_an_answer_that_went_while_the_list_was_disconnected_goes_though_nobody_
     live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
     assert live.run().state == "completed"
     assert not live.subscriber(email)["fields"].get("Tags")
+
+
+def test_whoever_asks_to_be_erased_before_the_first_run_is_erased_in_campaign_monitor_after_it(
+    live: Live, door: Any
+) -> None:
+    one, email = live.ehq.someone()
+    list_id = str(live.cm.list()["id"])
+    connect.remove(live.relay.parts, live.connection)
+    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    assert live.run(dry=True).state == "completed"
+    with live.relay.parts.database.read() as tx:
+        people = participants.one(tx, live.connection.id, email)
+    erase.ask_to_erase(live.relay.parts, live.connection, people)
+    live.relay.work()
+    assert "until a run has read this list" in live.relay.person(live.connection, one)["summary"]
+    assert live.run().state == "completed"
+    live.relay.settle(live.connection)
+    there = live.subscriber(email)
+    assert (there["state"], there["fields"].get("EHQ ID")) == ("Deleted", None)
+    assert live.cm.violations() == []

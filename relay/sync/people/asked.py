@@ -39,7 +39,10 @@ def sync_now(parts: Parts, connection: Connection, our_ids: Sequence[int]) -> No
 
 
 def words(connection: Connection, lanes: Sequence[int]) -> tuple[str, ...]:
-    """What may be done just now. Erasing is as little delayed as leaving, and needs CM only where there is one."""
+    """What may be done just now. Erasing is as little delayed as leaving, and needs CM only where there is one. Whom an
+    earlier connection put on the list is known when a run has read it."""
+    if connection.list_unread:
+        return ()
     if LIVE in lanes:
         return (asked.ERASE, asked.SYNC, asked.READ)
     return (asked.ERASE,) if lanes or not _connected(connection) else ()

@@ -103,7 +103,8 @@ def _held_up(one: Person, connection: Connection | None, leaving: bool = False) 
         return f"Waiting{_since(one)}: the connection is paused. Resume it, and they are written."
     if connection.state == "needs_person":
         return f"Waiting{_since(one)}: the connection needs a person. {told}".strip()
-    if connection.reads_first and not leaving and one.asked != "erase":
+    erasing = one.asked == "erase"
+    if connection.list_unread if erasing else (connection.reads_first and not leaving):
         again = "a run has read this list: it was connected before"
         first = "the first export is read" if connection.unasked else again
         return f"Waiting{_since(one)}: nobody is written until {first}."
