@@ -99,7 +99,7 @@ class InTheRelay(History):
     @rule(audience=st.sampled_from(AUDIENCES))
     def a_person_changes_the_audience(self, audience: dict[str, Any]) -> None:
         self.rules_change({"audience": audience})
-        self.oracle.audience = {"roles": ROLES, **audience}
+        self.oracle.chooses({"roles": ROLES, **audience})
         self.tried("the audience is changed")
 
     @rule(on=st.booleans())

@@ -84,6 +84,11 @@ class Oracle:
         if i in self.faithful:
             self.vanished[i], self.had[i] = self.readings(), self.faithful[i]
 
+    def chooses(self, audience: Mapping[str, Any]) -> None:
+        """Whom EHQ has no more may be outside by it: what they were is not known here."""
+        self.audience = audience
+        self.vanished.clear()
+
     def is_erased(self, i: str) -> None:
         """At their request: from then on nothing that EHQ says of this account counts."""
         self.erased.add(i)
