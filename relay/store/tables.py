@@ -45,13 +45,7 @@ connections = sa.Table(
     sa.Column("cm_hook_problem", sa.JSON, comment="message, remedy, code and since, while CM cannot notify us"),
     sa.Column("reads", sa.Text, nullable=False, server_default="api", comment="api, or export: only by uploads"),
     sa.Column("exported_at", Time, comment="when the export was made that was last read to its end"),
-    sa.Column(
-        "list_unread",
-        sa.Boolean,
-        nullable=False,
-        server_default=sa.false(),
-        comment="an earlier connection wrote to it, and no run of this one has read it yet",
-    ),
+    sa.Column("list_unread", sa.Boolean, nullable=False, server_default=sa.false(), comment="connected before"),
 )
 
 participants = sa.Table(

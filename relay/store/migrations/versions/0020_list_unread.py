@@ -12,13 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column(
         "connections",
-        sa.Column(
-            "list_unread",
-            sa.Boolean(),
-            nullable=False,
-            server_default=sa.false(),
-            comment="an earlier connection wrote to it, and no run of this one has read it yet",
-        ),
+        sa.Column("list_unread", sa.Boolean(), nullable=False, server_default=sa.false(), comment="connected before"),
     )
 
 
