@@ -55,6 +55,8 @@ class InEhq(History):
         a, b = self.world.site.find(self.person(one)), self.world.site.find(self.person(other))
         if a is None or b is None or a is b or a.unconfirmed_email or b.unconfirmed_email:
             return
+        if self.by_hand and abs(a.created_at - b.created_at) < DAY * 1000:  # exports do not tell them apart
+            return
         first, second = a.email, b.email
         for who, new in ((a, f"for.a.moment{a.id}@example.com"), (b, first), (a, second)):
             self.world.in_ehq("change_email", id=str(who.id), new_email=new, confirmed=True, silent=silent)
@@ -64,6 +66,8 @@ class InEhq(History):
     def takes_a_freed_address(self, pick: int, other: int, silent: bool) -> None:
         a, b = self.world.site.find(self.person(pick)), self.world.site.find(self.person(other))
         if a is None or b is None or a is b or a.unconfirmed_email or b.unconfirmed_email:
+            return
+        if self.by_hand and abs(a.created_at - b.created_at) < DAY * 1000:  # exports do not tell them apart
             return
         freed = a.email
         self.world.in_ehq("change_email", id=str(a.id), confirmed=True, silent=silent)

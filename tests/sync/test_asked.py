@@ -272,3 +272,22 @@ def test_an_export_holds_everything_we_know_of_a_person_and_nobody_else(live: Li
     assert "3777" in str(person["deliveries"][0]["body"])
     assert [row["what"] for row in person["history"]][-1] == "joined"
     assert "webhook-id" in str(person["deliveries"][0]["headers"]).lower()
+
+
+@pytest.mark.parametrize("removed_first", [False, True])
+def test_nothing_of_whoever_is_erased_stays_at_an_address_that_they_left(live: Live, removed_first: bool) -> None:
+    (one, before), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    if removed_first:
+        live.happens("unsubscribe", id=one)
+    else:
+        live.cm.act("subscribe", email="taken@example.org")
+    live.happens("change_email", id=one, new_email="taken@example.org", confirmed=True)
+    if removed_first:
+        live.happens("subscribe", id=one)
+    assert (live.state(before), live.state("taken@example.org")) == ("Deleted", "Active")
+    erase(live, one)
+    for email in (before, "taken@example.org"):
+        there = live.subscriber(email)
+        assert (there["state"], there["fields"], there["name"]) == ("Deleted", {}, "(erased)")
+    assert other in {person["fields"].get("EHQ ID") for person in live.cm.subscribers().values()}
+    assert live.cm.violations() == []

@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from relay.campaign_monitor.shapes import Entry, fold_key
 from relay.ehq.dialect import dialect
 from relay.ehq.events import Unreadable, read_event
 from relay.errors import RelayError
@@ -19,8 +18,6 @@ from relay.sync.parts import Parts
 from relay.sync.picture import Picture
 from relay.sync.upsert.books import Books
 
-NAME = "(erased)"
-"""An empty name leaves the old one in CM (contract §4.2)."""
 DONE = {
     "removed": "Cleared and removed in Campaign Monitor.",
     "cleared": "Cleared in Campaign Monitor; their opt-out there stands.",
@@ -91,14 +88,11 @@ def _there(books: Books, person: Person) -> tuple[str, bool]:
         return "not there", False
     if not books.theirs(there, person):
         return "another's", False
-    keys = {fold_key(name): field.key for field in books.cm.fields(books.list_id) for name in (field.name, field.key)}
-    clears = tuple((keys[name], "") for name in there.fields if name in keys)
     if there.state == "Active":
         with books.parts.database.write() as tx:
             participants.change(tx, [person.id], removed_at=time.time())
     books.lease.check()
-    if clears or there.name:
-        books.cm.update(books.list_id, address, Entry(address, NAME if there.name else None, (), clears))
+    books.blank(there)
     if there.state != "Active":
         return "cleared", there.state == "Deleted" and person.record.removed
     books.lease.check()

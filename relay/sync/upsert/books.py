@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.campaign_monitor.client import CampaignMonitor
-from relay.campaign_monitor.shapes import Subscriber
+from relay.campaign_monitor.shapes import Entry, Subscriber, fold_key
 from relay.domain.mapping import Held, Wanted
 from relay.domain.rules import Rules
 from relay.store import asked, connections, participants, removals, runs
@@ -19,6 +19,8 @@ from relay.sync.structure import fields
 from relay.sync.upsert import removed
 
 THROTTLED_S = 30.0
+NAME = "(erased)"
+"""An empty name leaves the old one in CM (contract §4.2)."""
 
 
 @dataclass
@@ -69,6 +71,14 @@ class Books:
         with self.parts.database.read() as tx:
             holders = participants.holders(tx, self.connection.id, [there.email.strip().lower()])
         return any(one.record.put and one.id != person.id for one in holders) or not self.theirs(there, person)
+
+    def blank(self, there: Subscriber) -> None:
+        """Nothing of whoever it was stays on this subscriber but the address."""
+        keys = {fold_key(name): field.key for field in self.cm.fields(self.list_id) for name in (field.name, field.key)}
+        clears = tuple((keys[name], "") for name in there.fields if name in keys)
+        if clears or there.name:
+            self.lease.check()
+            self.cm.update(self.list_id, there.email, Entry(there.email, NAME if there.name else None, (), clears))
 
     def removed_by_us(self, address: str, since: str) -> bool:
         """Whether our own record says that we removed whoever was there; `since` as in `removed.before`."""

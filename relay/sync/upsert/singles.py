@@ -57,12 +57,15 @@ class Singles(Imports):
                 return
         self.ready([wanted])
         held = self.picture.held(there) if there else Held()
+        behind = person.held.email if person.record.removed and person.held.email != address else None
+        left = self.cm.subscriber(self.list_id, behind) if behind else None
+        if left and left.state == "Deleted" and not self.anothers(left, person):
+            self.blank(left)
         with self.parts.database.write() as tx:
             if not person.record.put or person.held.email is None:
                 participants.intend(tx, [person.id])
-            if person.record.removed and person.held.email not in (None, address):
-                # Their own record is about the new address from now on: the old one may be another's.
-                removals.note(tx, self.list_id, self.parts.vault.mark(person.held.email))
+            if behind:  # their own record is about the new address from now on: the old one may be another's
+                removals.note(tx, self.list_id, self.parts.vault.mark(behind))
         imported = self.send([self.entry(wanted, held)], resubscribe=deleted)
         if failure := imported.failures.get(address):
             self.failed(person, wanted, *failure)
@@ -100,6 +103,7 @@ class Singles(Imports):
             with self.parts.database.write() as tx:
                 participants.change(tx, [person.id], removed_at=time.time())
                 removals.note(tx, self.list_id, self.parts.vault.mark(old))
+            self.blank(there)  # they may ask to be erased, and nobody will know of this address then
             self.lease.check()
             self.cm.delete(self.list_id, old)
         with self.parts.database.write() as tx:
