@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis.stateful import RuleBasedStateMachine
+from hypothesis.stateful import RuleBasedStateMachine, precondition
 
 from relay.sync.connections import connect
 from tests.model.oracle import Oracle
@@ -16,6 +16,8 @@ from tests.model.world import World
 ROLES = ("participant", "project_admin", "hub_admin", "site_admin")
 AUDIENCES: tuple[dict[str, Any], ...] = ({}, {}, {"activated_only": True}, {"roles": ["participant"]})
 NAMES = ("Panel", "Pet owners", "Jury, citizens'", 'The "Rates" [group]', "🌳 trees", "x" * 300)
+by_api = precondition(lambda self: not self.by_hand)
+"""What exports cannot tell, or has nothing to do with them."""
 picks = st.integers(min_value=0, max_value=999)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis.stateful import rule
 
-from tests.model.history import NAMES, ROLES, History, picks
+from tests.model.history import NAMES, ROLES, History, by_api, picks
 
 ACTS = ("update", "activate", "tag", "role")
 ODD = ("two\nlines", "=1+1", "x" * 260, "🌳" * 130, " spaces ", '<b>bold</b> & "quoted", twice', "0", "-")
@@ -74,6 +74,7 @@ class InEhq(History):
         self.world.in_ehq("change_email", id=str(b.id), new_email=freed.upper(), confirmed=True, silent=silent)
         self.tried("EHQ: an address is freed and taken")
 
+    @by_api
     @rule(silent=st.booleans())
     def registers_again_after_deletion(self, silent: bool) -> None:
         if self.world.in_ehq("reregister", silent=silent):

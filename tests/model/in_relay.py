@@ -8,7 +8,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from relay.sync.connections import connect, credentials
-from tests.model.history import AUDIENCES, ROLES, History, picks
+from tests.model.history import AUDIENCES, ROLES, History, by_api, picks
 from tests.model.world import EHQ_FAILS
 
 CM_FAULTS: tuple[dict[str, Any], ...] = (
@@ -41,12 +41,14 @@ class InTheRelay(History):
         self.world.account.faults.set(**{name: {"value": value, "times": times} for name, value in fault.items()})
         self.tried(f"CM fails: {next(iter(fault))} {next(iter(fault.values()))}")
 
+    @by_api
     @rule(fault=st.sampled_from(EHQ_FAULTS))
     def ehq_fails(self, fault: dict[str, Any]) -> None:
         (name, value), *_ = fault.items()
         self.world.site.faults.set(**{name: {"value": value, "times": 2} if name == "status" else value})
         self.tried(f"EHQ fails: {name}")
 
+    @by_api
     @rule()
     def ehq_is_well_again(self) -> None:
         self.world.site.faults.set(**dict.fromkeys(EHQ_FAILS))
@@ -126,6 +128,7 @@ class InTheRelay(History):
             self.rules_change({"fields_left_out": sorted(left_out ^ {name})})
             self.tried("a question is left out" if out else "a question is taken in")
 
+    @by_api
     @rule(pick=picks)
     def somebody_is_erased(self, pick: int) -> None:
         known = [str(person.id) for person in self.world.site.order] + [str(i) for i, _ in self.world.site.gone]
@@ -135,6 +138,7 @@ class InTheRelay(History):
             self.oracle.is_erased(who)
             self.tried("somebody is erased")
 
+    @by_api
     @rule(pick=picks)
     def an_erasure_is_taken_back(self, pick: int) -> None:
         erased = sorted(self.oracle.erased)

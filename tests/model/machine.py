@@ -176,8 +176,6 @@ class ByHand(Histories):
     """
 
     by_hand = True
-    registers_again_after_deletion = somebody_is_erased = an_erasure_is_taken_back = None  # type: ignore[assignment]
-    ehq_fails = ehq_is_well_again = None  # type: ignore[assignment]
 
     @rule()
     def an_export_is_made(self) -> None:

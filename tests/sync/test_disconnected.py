@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,12 +19,16 @@ from relay.sync.people import erase
 from tests.conftest import Live
 
 
-def connected_again(live: Live, first_run: bool = True) -> Live:
+def disconnected(live: Live) -> Callable[[], Live]:
+    """What connects the list again."""
     list_id = str(live.cm.list()["id"])
     connect.remove(live.relay.parts, live.connection)
-    again = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
-    if first_run:
-        assert again.run().state == "completed"
+    return lambda: live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+
+
+def connected_again(live: Live) -> Live:
+    again = disconnected(live)()
+    assert again.run().state == "completed"
     return again
 
 
@@ -41,7 +46,7 @@ def test_whom_the_relay_removed_comes_back_when_they_subscribe_again(live: Live)
 def test_nobody_is_written_to_a_list_that_was_connected_before_until_a_run_has_read_it(live: Live, door: Any) -> None:
     one, email = live.ehq.someone()
     live.happens("unsubscribe", id=one)
-    live = connected_again(live, first_run=False)
+    live = disconnected(live)()
     door(live.connection)
     live.ehq.act("subscribe", id=one)
     live.ehq.delivered()
@@ -76,12 +81,11 @@ def test_a_webhook_before_the_first_run_revives_no_opt_out_at_an_address_left_si
 
 def test_whom_a_dry_run_took_for_opted_out_before_it_knew_the_fields_is_not(live: Live) -> None:
     (one, theirs), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
+    connect_again = disconnected(live)
     live.cm.act("unsubscribe", email=theirs)
     live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
     live.ehq.act("change_email", id=other, new_email=theirs, confirmed=True, silent=True)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    live = connect_again()
     assert live.run(dry=True).state == "completed"
     assert live.run().state == "completed"
     assert (live.state(theirs), live.state("moved@example.org")) == ("Unsubscribed", None)
@@ -92,9 +96,8 @@ def test_whom_a_dry_run_took_for_opted_out_before_it_knew_the_fields_is_not(live
 
 def test_a_notice_of_an_opt_out_before_the_first_run_is_nobody_elses_word(live: Live, door: Any) -> None:
     (one, theirs), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    connect_again = disconnected(live)
+    live = connect_again()
     door(live.connection)
     live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
     live.ehq.act("change_email", id=other, new_email=theirs, confirmed=True)
@@ -116,10 +119,9 @@ def test_a_notice_of_an_opt_out_before_the_first_run_is_nobody_elses_word(live: 
 
 def test_whoever_moved_while_the_list_was_disconnected_is_on_it_once(live: Live) -> None:
     one, before = live.ehq.someone()
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
+    connect_again = disconnected(live)
     live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    live = connect_again()
     assert live.run().state == "completed"
     assert (live.state(before), live.state("moved@example.org")) == (None, "Active")
     assert live.subscriber("moved@example.org")["fields"]["EHQ ID"] == one
@@ -128,12 +130,11 @@ def test_whoever_moved_while_the_list_was_disconnected_is_on_it_once(live: Live)
 
 def test_an_opt_out_stands_although_another_has_the_address_by_the_time_of_the_next_connection(live: Live) -> None:
     (one, theirs), (other, old) = live.ehq.someone(0), live.ehq.someone(1)
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
+    connect_again = disconnected(live)
     live.cm.act("unsubscribe", email=theirs)
     live.ehq.act("change_email", id=one, new_email="moved@example.org", confirmed=True, silent=True)
     live.ehq.act("change_email", id=other, new_email=theirs, confirmed=True, silent=True)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    live = connect_again()
     assert live.run().state == "completed"
     assert (live.state(theirs), live.state("moved@example.org")) == ("Unsubscribed", None)
     assert live.state(old) != "Active"
@@ -180,13 +181,12 @@ def test_what_campaign_monitor_said_itself_stands(live: Live, how: str) -> None:
 def test_somebody_removed_by_hand_since_the_relay_did_is_not_put_back(live: Live, time_machine: Any) -> None:
     one, email = live.ehq.someone()
     live.happens("unsubscribe", id=one)
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
+    connect_again = disconnected(live)
     time_machine.move_to(time.time() + 3 * 86400)
     live.cm.act("subscribe", email=email)
     live.cm.act("delete", email=email)
     live.ehq.act("subscribe", id=one, silent=True)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    live = connect_again()
     live.run()
     live.run()
     assert live.state(email) == "Deleted"
@@ -238,9 +238,8 @@ def test_whom_a_worker_was_removing_when_it_died_may_come_back_after_a_disconnec
 
 def test_nobody_is_removed_for_being_named_on_a_list_and_in_a_group_and_nowhere_else(live: Live, door: Any) -> None:
     one, email = live.ehq.someone()
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    connect_again = disconnected(live)
+    live = connect_again()
     door(live.connection)
     live.ehq.act("group_add", group="30", id=one)
     live.ehq.delivered()
@@ -255,10 +254,9 @@ def test_an_answer_that_went_while_the_list_was_disconnected_goes_though_nobody_
     live.ehq.act("tag", id=one, tags=["Renter"], silent=True)
     live.run()
     assert live.subscriber(email)["fields"]["Tags"] == ["Renter"]
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
+    connect_again = disconnected(live)
     live.ehq.act("tag", id=one, tags=[], silent=True)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    live = connect_again()
     assert live.run().state == "completed"
     assert not live.subscriber(email)["fields"].get("Tags")
 
@@ -267,9 +265,8 @@ def test_whoever_asks_to_be_erased_before_the_first_run_is_erased_in_campaign_mo
     live: Live, door: Any
 ) -> None:
     one, email = live.ehq.someone()
-    list_id = str(live.cm.list()["id"])
-    connect.remove(live.relay.parts, live.connection)
-    live = live._replace(connection=live.relay.connect(live.ehq, list_id=list_id))
+    connect_again = disconnected(live)
+    live = connect_again()
     assert live.run(dry=True).state == "completed"
     with live.relay.parts.database.read() as tx:
         people = participants.one(tx, live.connection.id, email)
