@@ -53,6 +53,7 @@ def subscribers(rows: Iterable[Mapping[str, Any]]) -> list[Subscriber]:
                 row.get("State") or "",
                 fields,
                 row.get("Date") or "",
+                row.get("ListJoinedDate") or "",
                 row.get("ConsentToTrack") or "",
             )
         )

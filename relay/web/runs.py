@@ -33,6 +33,7 @@ WHAT = {
     "joined": "joined the list",
     "changed": "changed",
     "moved": "moved to a new address",
+    "merged": "had a second subscriber, who was removed",
     "left": "left the list",
     "restored": "came back to the list",
     "refused": "refused by Campaign Monitor",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hypothesis.strategies as st
 from hypothesis.stateful import rule
 
-from tests.model.history import History, picks
+from tests.model.history import History, by_api, picks
 
 OPT_OUTS = ("unsubscribe", "bounce", "complain", "delete")
 
@@ -22,6 +22,19 @@ class InCampaignMonitor(History):
             self.tried(f"CM: {kind}")
 
     opts_out_twice_as_often = opts_out_in_campaign_monitor
+
+    @by_api
+    @rule(pick=picks)
+    def somebody_types_another_address_in_campaign_monitor(self, pick: int) -> None:
+        self.watch()
+        ours = sorted(
+            a for a, one in self.world.list.people.items() if one.state == "Active" and a in self.oracle.holder
+        )
+        new = f"typed{pick % 3}@example.net"
+        if ours and self.world.in_cm("change_email", email=ours[pick % len(ours)], new_email=new):
+            self.oracle.types(ours[pick % len(ours)], new)
+            self.world.later(1.0)  # CM's times have no parts of seconds: what the relay makes from now on is younger
+            self.tried("CM: an address is changed by hand")
 
     @rule(pick=picks)
     def stranger_subscribes_in_campaign_monitor(self, pick: int) -> None:

@@ -25,10 +25,16 @@ class InEhq(History):
     @rule(act=st.sampled_from(["unsubscribe", "block", "delete"]), pick=picks, silent=st.booleans())
     def leaves_in_ehq(self, act: str, pick: int, silent: bool) -> None:
         who = self.person(pick)
-        if self.world.in_ehq(act, id=who, silent=silent):
+        if act == "delete" and silent:
+            self.vanishes(who)
+        elif self.world.in_ehq(act, id=who, silent=silent):
             self.tried(f"EHQ: {act}")
-            if act == "delete" and silent:
-                self.oracle.vanishes(who)
+
+    def vanishes(self, who: str) -> None:
+        """Deleted, and nobody tells."""
+        if self.world.in_ehq("delete", id=who, silent=True):
+            self.tried("EHQ: delete, silently")
+            self.oracle.vanishes(who)
 
     @rule(act=st.sampled_from(["subscribe", "unblock"]), pick=picks, silent=st.booleans())
     def comes_back_in_ehq(self, act: str, pick: int, silent: bool) -> None:
@@ -139,6 +145,19 @@ class InEhq(History):
             )
         if done:
             self.tried(f"EHQ: the form changes ({how})")
+
+    @by_api
+    @by_api
+    @rule(question=st.sampled_from([15, 18]), silent=st.booleans())
+    def a_question_changes_its_kind(self, question: int, silent: bool) -> None:
+        """To a text, and back."""
+        was = {q.id: q.type for q in self.world.site.questions}[question]
+        kind = {15: "date", 18: "number"}[question] if was == "text" else "text"
+        if was != "removed" and self.world.in_ehq(
+            "form_retype_question", question=str(question), type=kind, silent=silent
+        ):
+            self.world.retyped.add(question)
+            self.tried("EHQ: the form changes (kind)")
 
     @rule(question=st.integers(12, 19), pick=picks, silent=st.booleans(), odd=st.sampled_from([None, "", *ODD]))
     def somebody_answers(self, question: int, pick: int, silent: bool, odd: str | None) -> None:

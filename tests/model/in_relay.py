@@ -31,6 +31,11 @@ EHQ_FAULTS: tuple[dict[str, Any], ...] = (
     {"shift": 1},
     {"auth_404": True},
 )
+MISREAD: tuple[dict[str, Any], ...] = (
+    {"attributes": {"subscribed": ["unconfirmed"]}},
+    {"roles": {"site_admin": ["participant"]}},
+)
+"""Wrong overrides: whoever confirmed their address would be unsubscribed, every participant an administrator."""
 MOST_RUNS = 2
 """Whole runs before the end: they cost the most, and each begins with nearly the same as the one before."""
 
@@ -83,10 +88,33 @@ class InTheRelay(History):
             self.world.step()
 
     @precondition(lambda self: self.runs < MOST_RUNS)
-    @rule()
-    def a_run_happens(self) -> None:
+    @rule(fault=st.sampled_from([None, None, None, *EHQ_FAULTS]))
+    def a_run_happens(self, fault: dict[str, Any] | None) -> None:
+        """In which EHQ may fail, or lie."""
         self.runs += 1
+        if fault and not self.by_hand:
+            self.ehq_fails(fault)
         self.world.run()
+        self.world.site.faults.set(**dict.fromkeys(EHQ_FAILS))
+
+    @precondition(lambda self: self.runs < MOST_RUNS)
+    @rule(
+        gone=st.lists(picks, min_size=2, max_size=5),
+        approve=st.sampled_from([True, True, False, None]),
+        undone=st.booleans(),
+    )
+    def many_are_missing_from_ehq(self, gone: list[int], approve: bool | None, undone: bool) -> None:
+        """Two runs miss them. A person decides, or does not, and may undo it."""
+        self.runs = MOST_RUNS
+        for pick in gone:
+            self.vanishes(self.person(pick))
+        for _ in range(2):
+            self.world.run()
+        if approve is not None:
+            self.a_person_decides_about_the_brake(approve)
+        if undone:
+            self.world.visit()
+            self.a_person_undoes_a_run(0)
 
     @rule(approve=st.booleans())
     def a_person_decides_about_the_brake(self, approve: bool) -> None:
@@ -96,6 +124,7 @@ class InTheRelay(History):
     @rule(pick=picks)
     def a_person_undoes_a_run(self, pick: int) -> None:
         if back := self.world.undo(pick):
+            self.oracle.puts_back()
             self.world.tried["put back by an undo"] += back
 
     @rule(audience=st.sampled_from(AUDIENCES))
@@ -127,6 +156,14 @@ class InTheRelay(History):
         if out != (name in left_out):
             self.rules_change({"fields_left_out": sorted(left_out ^ {name})})
             self.tried("a question is left out" if out else "a question is taken in")
+
+    @by_api
+    @rule(overrides=st.sampled_from([None, *MISREAD]))
+    def a_person_mistypes_the_overrides_or_corrects_them(self, overrides: dict[str, Any] | None) -> None:
+        self.watch()
+        self.rules_change({"overrides": overrides or {}})
+        self.oracle.is_misled(bool(overrides))
+        self.tried("overrides are mistyped" if overrides else "overrides are corrected")
 
     @by_api
     @rule(pick=picks)

@@ -99,6 +99,8 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
         world.dies_in = world.dies_writing = None
         credentials.resume(world.parts, world.connection)
         world.well_again()
+        if self.oracle.misled:
+            self.a_person_mistypes_the_overrides_or_corrects_them(None)
         for segment in world.list.segments.values():
             segment.in_draft = False
         self.dice.shuffle(world.tray.waiting)
@@ -114,6 +116,8 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
                 assert world.decide(True), run
             else:
                 assert run.state == "completed", run
+            if run.counts.get("groups_missing"):
+                world.forget_groups()
             world.settle()
             self.watch()
             if self.differs() or (self.oracle.unsure and again < 2):  # nobody tells whether those are absent yet

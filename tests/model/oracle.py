@@ -55,6 +55,8 @@ class Oracle:
         """Everybody whom it left there."""
         self.twice: set[str] = set()
         """Whoever has come since then to another address that was on the list."""
+        self.misled = False
+        """Whether the relay was told wrongly what EHQ's words mean: until then it may remove whom it should not."""
         self.torn = False
         """Whether segments may stand there that a connection before this one made."""
         self.wrong: list[str] = []
@@ -68,8 +70,9 @@ class Oracle:
         self.vanished = {i: since for i, since in self.vanished.items() if self.had[i] not in given}
         for i in people.keys() - self.met:
             self.met.add(i)
-            self.faithful[i] = people[i]["email"].lower()
-            self.willing.add(i)
+            if not self.misled:
+                self.faithful[i] = people[i]["email"].lower()
+                self.willing.add(i)
         for i, address in list(self.faithful.items()):
             if i not in people or not self.belongs(people[i]) or people[i]["email"].lower() != address:
                 del self.faithful[i]
@@ -88,6 +91,19 @@ class Oracle:
         """Whom EHQ has no more may be outside by it: what they were is not known here."""
         self.audience = audience
         self.vanished.clear()
+
+    def is_misled(self, misled: bool) -> None:
+        """A person told the relay wrongly what EHQ's words mean, or corrected it: from then on it reads right."""
+        self.misled = misled
+        self.faithful.clear()
+        self.willing.clear()
+        self.vanished.clear()
+
+    def puts_back(self) -> None:
+        """A person undid what a run had removed: whoever is still missing is missed from the beginning."""
+        for i in self.vanished:
+            if self.had[i] in self.removed:
+                self.vanished[i] = self.readings()
 
     def is_erased(self, i: str) -> None:
         """At their request: from then on nothing that EHQ says of this account counts."""
@@ -118,6 +134,10 @@ class Oracle:
         self.strangers.discard(address)
         self.removed.discard(address)
         self.out.setdefault(address, set()).update({self.holder[address]} if address in self.holder else ())
+
+    def types(self, old: str, new: str) -> None:
+        """Somebody's address is changed there: it is still they, whose the relay made the subscriber."""
+        self.holder[new] = self.holder.pop(old)
 
     def subscribes(self, address: str) -> None:
         """By CM's own form: the one way in which an opt-out ends. Whom EHQ does not want there is not decided."""
@@ -269,11 +289,11 @@ def _differences(held: Mapping[str, Any], ehq_id: str, person: Mapping[str, Any]
     groups = {(name, i.rstrip("]")) for name, _, i in options}
     if not all(person["groups"] & set(known) for known in groups) or len(groups) != len(person["groups"]):
         wrong.append(f"Groups are {sorted(groups)} and not {sorted(person['groups'])}")
-    called = Counter(labels[-1] for labels, _ in person["answers"])
-    for labels, value in person["answers"]:
+    called = Counter(labels[-1] for labels, *_ in person["answers"])
+    for labels, value, kinds in person["answers"]:
         names = [label for label in labels if label in held]
-        # An earlier connection, or another question, may have taken a field's name.
-        taken = torn or called[labels[-1]] > 1
+        # An earlier connection, another question, or this one while of another kind, may have taken a field's name.
+        taken = torn or kinds or called[labels[-1]] > 1
         names = [*(f"{label} ({n})" for label in labels for n in (2, 3)), *names] if taken else names[:1]
         if not any(_is(held.get(name), value) for name in names or [""]):
             wrong.append(f"{labels[-1]} is {[held.get(name) for name in names]} and not {value!r}")

@@ -6,6 +6,7 @@ is no Redis at all, since everything in it may be lost at any moment: workers lo
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import time
@@ -30,6 +31,7 @@ from relay.sync.connections import connect
 from relay.sync.health import status
 from relay.sync.people import erase
 from relay.sync.runs import brake, undo
+from relay.sync.structure import groups
 from relay.web import create_app
 from relay.wiring import wire
 from sandbox.campaign_monitor.account import Account, List, Subscriber
@@ -49,6 +51,8 @@ from tests.model.exporting import QUESTIONS, Exports, Made
 ONE_HOLD_S = 61.0
 """Longer than any pause after a failure that may pass."""
 MEMORY = Path("/dev/shm")
+KINDS = {"number": r"-?\d+", "date": r"\d{4}-\d\d-\d\d"}
+"""What can be an answer of this kind, of those that are given here: another is skipped, visibly."""
 
 
 EHQ_FAILS = ("status", "fail_pages", "html", "same_page", "endless", "shrink_total", "shift", "auth_404")
@@ -149,6 +153,7 @@ class World(Exports):
         self.travel = time_machine.travel(time.time(), tick=True)
         self.clock = self.travel.start()
         self.labels: dict[int, list[str]] = {}
+        self.retyped: set[int] = set()
         self.site, self.account, self.tray = Site(people, seed, "haveyoursay.example.gov.au"), Account(), Tray()
         self.site.emitter.webhook.enabled = True
         self.site.emitter = self.tray  # type: ignore[assignment]
@@ -225,7 +230,7 @@ class World(Exports):
     def people(self) -> dict[str, dict[str, Any]]:
         """… and what else must be true of them."""
         left_out, found = set(self.rules.get("fields_left_out", ())), self.standing()
-        for person, groups in zip(self.site.order, self.site.memberships(self.site.order), strict=True):
+        for person, member_of in zip(self.site.order, self.site.memberships(self.site.order), strict=True):
             answers = []
             for question, answer in zip(self.site.questions, person.answers, strict=False):
                 if answer is MISSING or question.type == "removed":
@@ -233,10 +238,12 @@ class World(Exports):
                 if self.by_hand and isinstance(answer, list) and question.label not in QUESTIONS:
                     answer = ", ".join(answer)  # nobody can tell that these are several
                 labels = [*(() if self.by_hand else self.labels.get(question.id, ())), question.label]
-                answers.append((labels, None if {str(question.id), question.label} & left_out else answer))
+                fits = not isinstance(answer, str) or re.fullmatch(KINDS.get(question.type, "(?s).*"), answer)
+                out = {str(question.id), question.label} & left_out or not fits
+                answers.append((labels, None if out else answer, question.id in self.retyped))
             found[str(person.id)] |= {
                 "tags": list(person.tags),
-                "groups": {self.name_of(group) for group in groups},
+                "groups": {self.name_of(group) for group in member_of},
                 "answers": answers,
             }
         return found
@@ -425,6 +432,12 @@ class World(Exports):
         if found is not None:
             (brake.approve if approve else brake.reject)(self.parts, self.connection, found["run"])
         return found is not None
+
+    def forget_groups(self) -> None:
+        """More were missing than a run deletes without asking; a person says that they are gone."""
+        known = [one for one in groups.report(self.parts, self.id) if not one["deleted"]]
+        gone = [one["group"] for one in known if one["missing_runs"] >= groups.ABSENT_RUNS]
+        self.tried["groups that a person says are gone"] += groups.forget(self.parts, self.connection, gone)
 
     def undo(self, pick: int) -> int:
         """Of one of the last runs; answers how many are being put back."""

@@ -314,39 +314,6 @@ def test_a_refused_address_that_is_corrected_joins(live: Live) -> None:
     assert live.state("corrected@example.com") == "Active"
 
 
-def test_an_address_typed_in_campaign_monitor_is_moved_back_by_the_next_run(live: Live) -> None:
-    one, email = live.ehq.someone()
-    live.cm.act("change_email", email=email, new_email="typed@example.com")
-    run = live.run()
-    assert (live.state(email), live.state("typed@example.com")) == ("Active", None)
-    assert live.subscriber(email)["fields"]["EHQ ID"] == one
-    assert run.counts["causes"] == {"changed by hand in CM": 1}
-    live.agrees()
-    live.cm.forget_calls()
-    live.run()
-    assert live.cm.calls()["writes"] == 0
-
-
-@pytest.mark.parametrize("how", ["unsubscribe", "delete"])
-def test_whoever_left_ehq_under_an_address_typed_in_campaign_monitor_is_found_and_removed(live: Live, how: str) -> None:
-    one, email = live.ehq.someone()
-    live.cm.act("change_email", email=email, new_email="typed@example.com")
-    live.happens(how, id=one)
-    assert live.state("typed@example.com") == "Active", "nobody could know"
-    assert live.run().state == "completed"
-    assert live.state("typed@example.com") == "Deleted"
-    assert live.state(email) is None
-
-
-def test_a_second_subscriber_with_somebodys_ehq_id_is_left_alone(live: Live) -> None:
-    one, email = live.ehq.someone()
-    live.cm.act("subscribe", email="copy@example.com")
-    live.cm.act("edit_field", email="copy@example.com", field="EHQ ID", value=one)
-    run = live.run()
-    assert run.counts["left_alone"] == 1
-    assert (live.state(email), live.state("copy@example.com")) == ("Active", "Active")
-
-
 def test_who_opted_out_stays_out_at_a_new_address_also_when_another_has_the_old_one_by_then(live: Live) -> None:
     (one, address), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
     live.cm.act("unsubscribe", list="Bayside", email=address)  # and CM's notice of it is lost

@@ -12,9 +12,9 @@ from relay.store.holdings import Holding
 class Named(NamedTuple):
     ours: dict[str, Holding]
     """By address."""
-    elsewhere: dict[str, str]
-    """EHQ id → the other address at which somebody is named whom we know to be somewhere already: that counts only if
-    they are gone from there, so the end of the walk decides."""
+    elsewhere: dict[str, tuple[str, str]]
+    """EHQ id → the other address at which somebody is named whom we know to be somewhere already, and their state
+    there: whether they are gone from where we knew them, the end of the walk tells."""
     mistaken: list[int]
     """Whom we took a subscriber for, and who is named there is another (our ids)."""
 
@@ -29,7 +29,7 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
     said = {a: i for a, i in said.items() if i in people}
     placed = _placed(said, people, there, ours)
     found = {a: one for a, one in ours.items() if a not in said and placed.get(one.ehq_id, a) == a}
-    elsewhere, mistaken = dict[str, str](), list[int]()
+    elsewhere, mistaken = dict[str, tuple[str, str]](), list[int]()
     for address, ehq_id in said.items():
         one, before = people[ehq_id], ours.get(address)
         active = there[address].state == "Active"
@@ -37,8 +37,8 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
             found[address] = one
         elif before is not None and before.ehq_id not in placed and (active or one.email == address):
             found[address] = before
-        elif active and one.record.put and before is None:
-            elsewhere[ehq_id] = address
+        elif (one.record.put or one.erased) and (before is None or not active):
+            elsewhere[ehq_id] = address, there[address].state or ""
         if before is not None and before.held.email == address and found.get(address) is not before:
             mistaken.append(before.id)
     return Named(found, elsewhere, mistaken)
@@ -51,7 +51,7 @@ def _placed(
     placed: dict[str, str] = {}
     for address, ehq_id in said.items():
         one, active = people[ehq_id], there[address].state == "Active"
-        if one.held.email is not None or one.erased or (one.record.put and not active):
+        if one.held.email is not None or one.erased:
             continue
         # EHQ said no more of them than that they are, or were, in a group: whether they stay is not known.
         if active and one.email is None and not one.record.put:
