@@ -18,7 +18,7 @@ class InCampaignMonitor(History):
         if active:
             address = active[pick % len(active)]
             self.world.in_cm(kind, email=address)
-            self.oracle.opts_out(address)
+            self.oracle.opts_out(address, kind)
             self.tried(f"CM: {kind}")
 
     opts_out_twice_as_often = opts_out_in_campaign_monitor
@@ -35,6 +35,8 @@ class InCampaignMonitor(History):
             self.oracle.types(ours[pick % len(ours)], new)
             self.world.later(1.0)  # CM's times have no parts of seconds: what the relay makes from now on is younger
             self.tried("CM: an address is changed by hand")
+
+    somebody_types_twice_as_often = somebody_types_another_address_in_campaign_monitor
 
     @rule(pick=picks)
     def stranger_subscribes_in_campaign_monitor(self, pick: int) -> None:

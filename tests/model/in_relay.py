@@ -116,6 +116,8 @@ class InTheRelay(History):
             self.world.visit()
             self.a_person_undoes_a_run(0)
 
+    a_run_happens_twice_as_often, many_are_missing_twice_as_often = a_run_happens, many_are_missing_from_ehq
+
     @rule(approve=st.booleans())
     def a_person_decides_about_the_brake(self, approve: bool) -> None:
         if self.world.decide(approve):

@@ -44,7 +44,7 @@ class Histories(InEhq, InCampaignMonitor, InTheRelay):
         reports=st.booleans(),
         drops=st.booleans(),
         spelling=st.sampled_from(["dashed", "snake"]),
-        cap=st.sampled_from([3, 5, 1000]),
+        cap=st.sampled_from([3, 3, 5, 1000]),
         meta=st.booleans(),
         skew=st.sampled_from([0, 0, 240, -240]),
         audience=st.sampled_from(AUDIENCES),

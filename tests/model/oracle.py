@@ -129,15 +129,20 @@ class Oracle:
 
     # What people do in Campaign Monitor.
 
-    def opts_out(self, address: str) -> None:
-        """Unsubscribed, bounced, complained, or deleted by hand: theirs, whatever EHQ says (rule 3)."""
+    def opts_out(self, address: str, kind: str = "") -> None:
+        """Unsubscribed, bounced, complained, or deleted by hand: theirs, whatever EHQ says (rule 3). Who deletes one
+        of their two by hand says nothing about them."""
         self.strangers.discard(address)
         self.removed.discard(address)
-        self.out.setdefault(address, set()).update({self.holder[address]} if address in self.holder else ())
+        whose = {self.holder[address]} if address in self.holder else set()
+        others = {a for a, i in self.holder.items() if a != address and {i} == whose} - self.removed - self.out.keys()
+        self.out.setdefault(address, set()).update(set() if kind == "delete" and others else whose)
 
     def types(self, old: str, new: str) -> None:
         """Somebody's address is changed there: it is still they, whose the relay made the subscriber."""
-        self.holder[new] = self.holder.pop(old)
+        for known in (self.holder, self.left):
+            if old in known:
+                known[new] = known.pop(old)
 
     def subscribes(self, address: str) -> None:
         """By CM's own form: the one way in which an opt-out ends. Whom EHQ does not want there is not decided."""
@@ -171,7 +176,8 @@ class Oracle:
             if state not in ("Active", None):
                 self._wrongs(f"removed somebody who was {state}", address)
             whose = self.holder.get(address, "")
-            if self.faithful.get(whose) == address:
+            word = whose in set().union(*self.out.values())  # theirs at another address is theirs here
+            if self.faithful.get(whose) == address and not word:
                 self._wrongs("removed somebody who always belonged", address)
             if whose in self.vanished and self.readings() - self.vanished[whose] < 2:
                 self._wrongs("removed somebody whom one complete run did not find", address)
@@ -181,6 +187,8 @@ class Oracle:
                 self.opts_out(address)
             elif state == "Active":
                 self.removed.add(address)
+                if word:  # whether it is an opt-out for whoever comes to this address is not decided
+                    self.unsure.add(address)
         else:
             self._wrongs(f"made a call that no rule asks for: {write['method']} {call}", "")
 

@@ -19,7 +19,7 @@ from tests.model import machine
 from tests.model.machine import ByHand, Histories
 
 CHUNKS, HISTORIES, STEPS = 12, 20, 20
-FIRST, LONG, LONG_CHUNK, LONG_STEPS = 3000, 10_000, 25, 30
+FIRST, LONG, LONG_CHUNK, LONG_STEPS = 5000, 10_000, 25, 30
 RECORD = Path(__file__).parents[2] / "var" / "model"
 
 

@@ -12,9 +12,9 @@ from relay.store.holdings import Holding
 class Named(NamedTuple):
     ours: dict[str, Holding]
     """By address."""
-    elsewhere: dict[str, tuple[str, str]]
-    """EHQ id → the other address at which somebody is named whom we know to be somewhere already, and their state
-    there: whether they are gone from where we knew them, the end of the walk tells."""
+    elsewhere: list[tuple[str, str, str]]
+    """(EHQ id, address, state there) of those named at another address than where we know them to be: whether they are
+    gone from there, the end of the walk tells."""
     mistaken: list[int]
     """Whom we took a subscriber for, and who is named there is another (our ids)."""
 
@@ -29,7 +29,7 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
     said = {a: i for a, i in said.items() if i in people}
     placed = _placed(said, people, there, ours)
     found = {a: one for a, one in ours.items() if a not in said and placed.get(one.ehq_id, a) == a}
-    elsewhere, mistaken = dict[str, tuple[str, str]](), list[int]()
+    elsewhere, mistaken = list[tuple[str, str, str]](), list[int]()
     for address, ehq_id in said.items():
         one, before = people[ehq_id], ours.get(address)
         active = there[address].state == "Active"
@@ -38,7 +38,7 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
         elif before is not None and before.ehq_id not in placed and (active or one.email == address):
             found[address] = before
         elif (one.record.put or one.erased) and (before is None or not active):
-            elsewhere[ehq_id] = address, there[address].state or ""
+            elsewhere.append((ehq_id, address, there[address].state or ""))
         if before is not None and before.held.email == address and found.get(address) is not before:
             mistaken.append(before.id)
     return Named(found, elsewhere, mistaken)

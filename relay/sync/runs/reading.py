@@ -215,11 +215,10 @@ class Reading:
         """What CM holds, where it is not what we knew."""
         there = {held.email: held for held in map(picture.held, people) if held.email}
         with self.parts.database.write() as tx:
-            since = {one.email.lower(): one.date for one in people}
             ours = holdings.by_address(tx, self.connection.id, there.keys())
             if cause != NOT_KEPT:
                 ours, elsewhere, mistaken = named(tx, self.connection.id, there, ours)
-                self._elsewhere(tx, elsewhere, since)
+                self.cursor.setdefault("second", []).extend(elsewhere)
                 participants.read_back(tx, [(i, Held()) for i in mistaken])
             all_ours = [(one, there[address]) for address, one in ours.items()]
             found = [(o, held) for o, held in all_ours if not alike(held, o.held) and (o.written_at or 0.0) < asked]
@@ -230,7 +229,7 @@ class Reading:
             participants.read_back(tx, [(one.id, held) for one, held in found if one.id not in left], cause)
             if cause == BY_HAND:
                 note_opt_outs(tx, self.connection.id, [(one.id, one.held, one.record, h) for one, h in found])
-            self._removed_before(tx, found, since)
+            self._removed_before(tx, found, {one.email.lower(): one.date for one in people})
             # Their EHQ ID stands in CM, so we put them there, even if our record of it is lost (a restored database).
             ours_again = [o.id for o, held in all_ours if not o.record.put and held.fields.get("ehq_id") == o.ehq_id]
             participants.change(tx, ours_again, put_at=time.time())
@@ -240,12 +239,6 @@ class Reading:
                 participants.change(tx, [one.id for one in ours.values()], cm_seen_run=self.run.id)
                 self.count("cm_read", len(people))
                 self.count("left_alone", len(there) - len(ours))
-
-    def _elsewhere(self, tx: Tx, found: Mapping[str, tuple[str, str]], since: Mapping[str, str]) -> None:
-        """Keeps them for the end of the walk, but those whom we removed there."""
-        gone = {address: since[address] for address, state in found.values() if state == "Deleted"}
-        ours = removed.before(tx, self.parts.vault, self.connection, gone) if gone else set()
-        self.cursor.setdefault("elsewhere", {}).update({i: at for i, at in found.items() if at[0] not in ours})
 
     def _removed_before(self, tx: Tx, found: list[tuple[Holding, Held]], since: Mapping[str, str]) -> None:
         """Newcomers at an address from which we removed somebody before: that is no opt-out of theirs."""
@@ -277,11 +270,18 @@ class Reading:
     def _vanished(self, cause: str | None) -> None:
         """Whom we thought to be on the list and who is in none of its states any more. An opt-out outlives its
         subscriber: it belongs to the person, also when another has their address by now (design rule 3)."""
+        # Of several addresses at which they are named, the one where they are on the list.
+        second = {
+            i: (address, state)
+            for state_of in reversed(STATES)
+            for i, address, state in self.cursor.get("second", ())
+            if state == state_of
+        }
         last, since = 0, self.counts.get("began", {}).get(self.run.phase, self.run.started_at)
         while True:
             with self.parts.database.write() as tx:
                 gone = census.cm_unseen(tx, self.connection.id, self.run.id, since, last, COMPARED)
-                now = [(person, self.cursor.get("elsewhere", {}).get(person.known.ehq_id)) for person in gone]
+                now = [(person, second.get(person.known.ehq_id)) for person in gone]
                 out = {person.id for person in gone if opted_out(person.held, person.record)}
                 there = {person.id: person.held.email for person in gone if person.held.state == "Active"}
                 read = [(p, Held(*at) if at else Held(there.get(p.id))) for p, at in now if at or p.id not in out]

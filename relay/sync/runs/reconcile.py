@@ -16,7 +16,8 @@ from relay.campaign_monitor.shapes import STATES
 from relay.domain.mapping import BASE_FIELDS
 from relay.domain.version import Page, as_webhook
 from relay.ehq.client import Cursor
-from relay.store import connections, hints, participants
+from relay.errors import Refused
+from relay.store import connections, hints
 from relay.store import structure as tables
 from relay.sync.connections import hooks
 from relay.sync.connections.credentials import account
@@ -26,7 +27,7 @@ from relay.sync.picture import learn
 from relay.sync.runs.comparing import Comparing
 from relay.sync.runs.prefetch import Prefetch
 from relay.sync.runs.reading import NOT_KEPT
-from relay.sync.runs.second import one_subscriber
+from relay.sync.runs.second import MERGED, one_subscriber
 from relay.sync.structure import fields, groups, segments
 from relay.sync.upsert.books import Books
 
@@ -120,10 +121,11 @@ class Step(Comparing):
         if self.connection.cm_list_id is None:
             return "compare"
         cause = None if self.counts.get("first_run") else BY_HAND
-        if "second" not in self.cursor:
+        if "read" not in self.cursor:
             if not self._read_list(STATES, cause):
                 return None
-            self.cursor["second"] = sorted(self.cursor.pop("elsewhere", {}).items())
+            self.cursor["read"] = True
+            self.page_kept()
         if not self.run.dry:
             if not self._one_subscriber_each():
                 return None
@@ -133,18 +135,22 @@ class Step(Comparing):
         return "compare"
 
     def _one_subscriber_each(self) -> bool:
-        """Whether all who are named at a second address have been looked at."""
-        while waiting := self.cursor["second"]:
-            ehq_id, (address, _) = waiting[0]
-            with self.parts.database.read() as tx:
-                person = participants.by_ids(tx, self.connection.id, [ehq_id])[ehq_id]
+        """Whether all who are named at a second address have been looked at. No more are removed there than the brake
+        lets go without asking: the next run goes on."""
+        limit = self.connection.rules.brake.limit(self.counts.get("cm_read", 0))
+        while waiting := self.cursor.get("second"):
+            ehq_id, address, _ = waiting[0]
             with self.claim_list() as lease:
-                one_subscriber(Books(self.parts, self.connection, lease), person, address, self.run.id)
+                books, may = Books(self.parts, self.connection, lease), self.counts.get(MERGED, 0) < limit
+                try:
+                    self.count(MERGED, one_subscriber(books, ehq_id, address, self.run.id, may))
+                except Refused as error:
+                    log.info("second subscriber stays", connection=self.connection.id, code=error.code)
             self.cursor["second"] = waiting[1:]
             self.page_kept()
             if not self.more_time():
                 break
-        return not self.cursor["second"]
+        return not self.cursor.get("second")
 
     def write(self) -> str | None:
         """Whoever waits; the list's claim is let go between steps."""

@@ -1,58 +1,68 @@
 """A person has one subscriber (design rule 5). A second one comes about when somebody types another address in CM, and
 the relay writes to the one that it knew before it hears of that."""
 
+from dataclasses import replace
+
 from relay.campaign_monitor.shapes import Subscriber
+from relay.domain.decide import opted_out
 from relay.domain.mapping import Held
 from relay.store import participants, removals, runs
 from relay.store.person import Person
 from relay.sync.intake.hints import BY_HAND
 from relay.sync.upsert.books import Books
 
+MERGED = "merged"
+THEIRS = ("Unsubscribed", "Bounced")
+"""A person's own word. *Deleted* is somebody's who found two of them."""
 
-def one_subscriber(books: Books, person: Person, address: str, run_id: int) -> None:
-    """`address`: where somebody is named whom we know to be elsewhere. What joined the list first is what we made, be
-    it at another address by now, and its opt-out is theirs; what joined later is a copy that somebody else made, and is
-    left alone (design rule 6). Under the list's claim.
 
-    :raise RetryLater: · NeedsPerson:
+def one_subscriber(books: Books, ehq_id: str, address: str, run_id: int, may_remove: bool) -> bool:
+    """`address`: where somebody is named whom we know to be elsewhere. Nothing of theirs stays there, and an opt-out
+    there is their word. Answers whether they were on the list there; not `may_remove`: then they stay. Under the list's
+    claim; each call leaves what the next look goes on from.
+
+    What joined the list later than the subscriber whom we know is a copy that somebody made, and is left alone (design
+    rule 6), unless they opted out or were erased.
+
+    :raise RetryLater: · NeedsPerson: · Refused: for the sake of this one.
     """
+    with books.parts.database.read() as tx:
+        person = participants.by_ids(tx, books.connection.id, [ehq_id]).get(ehq_id)
     other = books.cm.known_at(books.list_id, address)
-    if other is None or books.picture.held(other).fields.get("ehq_id") != person.known.ehq_id:
-        return
-    if person.known.erased:
-        _remove(books, other)
-        return
-    known = books.cm.known_at(books.list_id, person.held.email) if person.held.email not in (None, address) else None
-    if known is None or not "" < other.joined < known.joined:
-        return
-    if other.state == "Active":
-        _remove(books, other)
-        what, detail = "merged", {}
-    elif other.state == "Deleted" and books.removed_by_us(address, other.date):
-        return
-    else:
-        if known.state == "Active":
-            _delete(books, known)
-        what, detail = "opted_out", {"state": other.state}
-        with books.parts.database.write() as tx:
-            participants.read_back(tx, [(person.id, Held(address, other.state))], BY_HAND)
-            participants.change(tx, [person.id], removed_at=None)
-    row = {"participant_id": person.id, "what": what, "cause": BY_HAND, "run_id": run_id, "detail": detail}
-    with books.parts.database.write() as tx:
-        runs.note(tx, books.connection.id, [row])
+    if person is None or other is None or person.held.email == address or _named(books, other) != ehq_id:
+        return False
+    known = books.cm.known_at(books.list_id, person.held.email) if person.held.email else None
+    known = known if known and books.theirs(known, person) else None
+    active, out = other.state == "Active", opted_out(person.held, person.record)
+    if active:
+        older = known is not None and "" < other.joined < known.joined
+        if not may_remove or not (older or out or person.known.erased):
+            return False
+        _remove(books, other, person, run_id)
+    elif person.held.email and not out and other.state in THEIRS:
+        _leave(books, known, person, other.state, run_id)
+    books.blank(other)
+    return active
 
 
-def _remove(books: Books, there: Subscriber) -> None:
-    """Nothing of theirs stays there: nobody will know of this address when they ask to be erased."""
-    books.blank(there)
-    if there.state == "Active":
-        _delete(books, there)
+def _named(books: Books, there: Subscriber) -> object:
+    return books.picture.held(there).fields.get("ehq_id")
 
 
-def _delete(books: Books, there: Subscriber) -> None:
+def _remove(books: Books, there: Subscriber, person: Person, run_id: int) -> None:
     """Whoever comes to this address finds that it was us."""
-    address = there.email.strip().lower()
+    row = {"participant_id": person.id, "what": MERGED, "cause": BY_HAND, "run_id": run_id}
     with books.parts.database.write() as tx:
-        removals.note(tx, books.list_id, books.parts.vault.mark(address))
+        removals.note(tx, books.list_id, books.parts.vault.mark(there.email.strip().lower()))
+        runs.note(tx, books.connection.id, [row])
     books.lease.check()
-    books.cm.delete(books.list_id, address)
+    books.cm.delete(books.list_id, there.email)
+
+
+def _leave(books: Books, known: Subscriber | None, person: Person, word: str, run_id: int) -> None:
+    """Their word counts where we know them: *Deleted*, and not by us, so that it is theirs there as well."""
+    if known and known.state == "Active":
+        books.lease.check()
+        books.cm.delete(books.list_id, known.email)
+    person = replace(person, cause=BY_HAND, cause_run=run_id)
+    books.record(person, Held(person.held.email, "Deleted"), "opted_out", {"state": word}, removed_at=None)
