@@ -1,7 +1,7 @@
 """What CM was last known to hold, by address: as much of people as reading the list page by page needs."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ _COLUMNS = [_c[name] for name in _NAMES.split()]
 
 @dataclass(slots=True)
 class Holding:
-    """`id` is ours; `email` is what EHQ gives, lower case."""
+    """`id` is ours; `email` is what EHQ gives, lower case, and `registered` when they did, where that was asked for."""
 
     id: int
     ehq_id: str
@@ -27,6 +27,7 @@ class Holding:
     record: Record
     written_at: float | None
     erased: bool
+    registered: str | None = None
 
 
 def by_address(tx: Tx, connection_id: str, addresses: Collection[str]) -> dict[str, Holding]:
@@ -43,7 +44,11 @@ def by_address(tx: Tx, connection_id: str, addresses: Collection[str]) -> dict[s
 
 
 def by_ehq_id(tx: Tx, connection_id: str, ehq_ids: Collection[str]) -> list[Holding]:
-    return _asked(tx, connection_id, among(tx, _c.ehq_id, ehq_ids))
+    """With `registered`: reading all values of everybody on a page takes long."""
+    some = _asked(tx, connection_id, among(tx, _c.ehq_id, ehq_ids))
+    query = sa.select(_c.id, _c["values"]).where(among(tx, _c.id, [one.id for one in some]))
+    values = {row.id: row.values for row in tx.execute(query)} if some else {}
+    return [replace(one, registered=values[one.id].get("created_at")) for one in some]
 
 
 def _asked(tx: Tx, connection_id: str, *where: sa.ColumnElement[bool]) -> list[Holding]:

@@ -168,3 +168,15 @@ def test_no_more_second_subscribers_are_removed_at_once_than_the_brake_lets_go(l
     live.run()
     live.run()
     live.agrees()
+
+
+def test_an_opt_out_of_somebody_who_registered_on_another_day_is_not_theirs_though_the_number_is(live: Live) -> None:
+    """The list belonged to another site before, whose numbers are other people's here."""
+    one, email = live.ehq.someone()
+    live.cm.act("subscribe", email="past@example.com")
+    for field, value in (("EHQ ID", one), ("Joined", "2011-03-04")):
+        live.cm.act("edit_field", email="past@example.com", field=field, value=value)
+    live.cm.act("unsubscribe", email="past@example.com")
+    live.run()
+    assert live.state(email) == "Active"
+    assert live.subscriber("past@example.com")["fields"]["EHQ ID"] == one, "and is left alone"

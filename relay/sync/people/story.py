@@ -11,7 +11,7 @@ WORDS = {
     "joined": "Put on the list",
     "changed": "Changed in Campaign Monitor",
     "moved": "Moved to their new address in Campaign Monitor",
-    "merged": "A second subscriber of theirs was taken off the list: the one at the address that EHQ has stays",
+    "merged": "A second subscriber of theirs, at another address, was taken off the list and cleared",
     "left": "Taken off the list",
     "restored": "Put back on the list, since it was the relay that had taken them off",
     "refused": "Refused by Campaign Monitor",
