@@ -15,6 +15,7 @@ from relay.domain.merge import Known
 from relay.domain.participant import Question
 from relay.domain.rules import WHY_NOT, against, told_to_leave
 from relay.ehq.dialect import Dialect, dialect
+from relay.ehq.export import near
 from relay.store import participants, structure
 from relay.store.connections import Connection
 from relay.store.database import Database, Tx
@@ -153,6 +154,12 @@ class Picture:
                 if value:
                     fields[field.source] = value
         return Held(lower(subscriber.email), subscriber.state, subscriber.name, fields)
+
+
+def meant(there: Held, registered: Any) -> bool:
+    """Whether the EHQ ID on a subscriber means who registered then: not if it says another day, where both are known.
+    A site to which the list belonged before has the same numbers for other people."""
+    return near(str(there.fields.get("joined") or ""), registered) is not False
 
 
 def _registered(person: Person) -> tuple[float, int, str]:

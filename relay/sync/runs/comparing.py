@@ -217,8 +217,7 @@ class Comparing(Reading):
     def _found(self, kind: str, cause: str, people: int = 1) -> None:
         self.count(kind, people)
         self.count("to_write", people)
-        causes = self.counts.setdefault("causes", {})
-        causes[cause] = causes.get(cause, 0) + people
+        self.name(cause, people)
 
     def _tally(self, person: Person, verdict: Verdict) -> None:
         """Why people stay off the list, and how many answered each question; for whoever decides by a dry run."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from relay.domain.mapping import Held
-from relay.ehq.export import near
 from relay.store import holdings
 from relay.store.database import Tx
 from relay.store.holdings import Holding
+from relay.sync.picture import meant
 
 
 class Named(NamedTuple):
@@ -27,7 +27,7 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
     said = {a: str(held.fields["ehq_id"]) for a, held in there.items() if "ehq_id" in held.fields}
     said = {a: i for a, i in said.items() if a not in ours or not _surely(ours[a], a, i)}
     people = {one.ehq_id: one for one in holdings.by_ehq_id(tx, connection_id, set(said.values()))} if said else {}
-    said = {a: i for a, i in said.items() if i in people and _registered_then(people[i], there[a])}
+    said = {a: i for a, i in said.items() if i in people and meant(there[a], people[i].registered)}
     placed = _placed(said, people, there, ours)
     found = {a: one for a, one in ours.items() if a not in said and placed.get(one.ehq_id, a) == a}
     elsewhere, mistaken = list[tuple[str, str, str]](), list[int]()
@@ -62,12 +62,6 @@ def _placed(
         if ehq_id not in placed or one.email == address:
             placed[ehq_id] = address
     return placed
-
-
-def _registered_then(one: Holding, there: Held) -> bool:
-    """Unless it says another day, where either is known: another site, to which the list belonged before, has the same
-    numbers for other people."""
-    return near(str(there.fields.get("joined") or ""), one.registered) is not False
 
 
 def _surely(one: Holding, address: str, said: str) -> bool:

@@ -72,6 +72,11 @@ class Reading:
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
 
+    def name(self, cause: str, people: int) -> None:
+        """Of what kind the differences were that were found."""
+        causes = self.counts.setdefault("causes", {})
+        causes[cause] = causes.get(cause, 0) + people
+
     def picture(self) -> Picture:
         with self.parts.database.read() as tx:
             return Picture.load(tx, self.connection)

@@ -143,7 +143,9 @@ class Step(Comparing):
             with self.claim_list() as lease:
                 books, may = Books(self.parts, self.connection, lease), self.counts.get(MERGED, 0) < limit
                 try:
-                    self.count(MERGED, one_subscriber(books, ehq_id, address, self.run.id, may))
+                    if one_subscriber(books, ehq_id, address, self.run.id, may):
+                        self.count(MERGED)
+                        self.name(BY_HAND, 1)
                 except Refused as error:
                     log.info("second subscriber stays", connection=self.connection.id, code=error.code)
             self.cursor["second"] = waiting[1:]

@@ -14,7 +14,7 @@ from relay.store.connections import Connection
 from relay.store.leases import Lease
 from relay.store.person import Person
 from relay.sync.parts import Parts
-from relay.sync.picture import Picture, Verdict
+from relay.sync.picture import Picture, Verdict, meant
 from relay.sync.structure import fields
 from relay.sync.upsert import removed
 
@@ -62,9 +62,11 @@ class Books:
 
     def theirs(self, there: Subscriber, person: Person) -> bool:
         """Unless it says that it is another's of our people: whoever has the address by now was written there."""
-        said = str(self.picture.held(there).fields.get("ehq_id") or "")
+        held = self.picture.held(there)
+        said = {str(held.fields.get("ehq_id") or "")} - {"", person.known.ehq_id}
         with self.parts.database.read() as tx:
-            return not participants.by_ids(tx, self.connection.id, {said} - {"", person.known.ehq_id})
+            others = participants.by_ids(tx, self.connection.id, said).values()
+        return not any(meant(held, one.known.values.get("created_at")) for one in others)
 
     def anothers(self, there: Subscriber, person: Person) -> bool:
         """Whether it is another's: it names them, or we put them there."""
