@@ -81,6 +81,16 @@ def test_an_opt_out_at_an_address_typed_there_is_theirs_too_when_the_relay_found
     assert "That word stands" in live.relay.person(live.connection, one)["summary"]
 
 
+def test_whoever_left_and_opted_out_under_an_address_typed_there_does_not_come_back(live: Live) -> None:
+    one, email = live.ehq.someone()
+    typed(live, email, TYPED)
+    live.happens("unsubscribe", id=one)
+    live.cm.act("bounce", email=TYPED)
+    live.run()
+    live.happens("subscribe", id=one)
+    assert (live.state(email), live.state(TYPED)) == (None, "Bounced")
+
+
 def written_twice(live: Live) -> tuple[str, str]:
     """Somebody who is on the list at EHQ's address, and at one typed in Campaign Monitor."""
     one, email = live.ehq.someone()
