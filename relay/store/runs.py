@@ -47,7 +47,8 @@ class Run:
 
 
 def start(tx: Tx, connection_id: str, trigger: str, dry: bool, phase: str, counts: Mapping[str, Any]) -> Run | None:
-    """A new run, or None when one is under way (a unique index decides between two who ask at once)."""
+    """A new run, or None when one is under way (a unique index decides between two who ask at once). Only the newest
+    can go on: what the ones before had still to look at is forgotten, for it may hold addresses."""
     now = time.time()
     values = {
         "connection_id": connection_id,
@@ -65,6 +66,8 @@ def start(tx: Tx, connection_id: str, trigger: str, dry: bool, phase: str, count
             run_id = tx.execute(sa.insert(runs).values(**values).returning(runs.c.id)).scalar_one()
     except IntegrityError:
         return None
+    before = runs.c.connection_id == connection_id, runs.c.id < run_id, runs.c.state.in_(UNFINISHED)
+    tx.execute(sa.update(runs).where(*before).values(cursor={}))
     return find(tx, run_id)
 
 
@@ -149,11 +152,9 @@ def hold(tx: Tx, run_id: int, problem: Mapping[str, Any]) -> None:
 
 
 def finish(tx: Tx, run_id: int, state: str, problem: Mapping[str, Any] | None = None) -> None:
-    tx.execute(
-        sa.update(runs)
-        .where(runs.c.id == run_id, runs.c.state == "running")
-        .values(state=state, problem=problem, finished_at=time.time())
-    )
+    values = {"state": state, "problem": problem, "finished_at": time.time()}
+    forgets: dict[str, Any] = {} if state in UNFINISHED else {"cursor": {}}
+    tx.execute(sa.update(runs).where(runs.c.id == run_id, runs.c.state == "running").values(**values, **forgets))
 
 
 def take_up(tx: Tx, run_id: int) -> bool:

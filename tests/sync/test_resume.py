@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from relay import clock
 from relay.store import runs
 from relay.store.connections import Connection
@@ -77,3 +79,19 @@ def test_where_another_followed_it_the_next_run_begins_at_once(live: Live) -> No
         (last,) = runs.latest(tx, live.connection.id)
     assert (last.state, last.dry) == ("completed", False)
     assert last.id > run
+
+
+@pytest.mark.parametrize("state", ["stopped", "needs_person", "incomplete", "completed"])
+def test_addresses_that_a_run_had_still_to_look_at_are_kept_as_long_as_it_can_go_on(live: Live, state: str) -> None:
+    with live.relay.parts.database.write() as tx:
+        run = runs.start(tx, live.connection.id, "person", False, "fields", {})
+        assert run
+        runs.step(tx, run, "campaign_monitor", {"second": [["1001", "typed@example.com", "Active"]]}, {})
+        runs.finish(tx, run.id, state)
+        ended = runs.find(tx, run.id)
+        assert ended
+        assert bool(ended.cursor) == (state in runs.UNFINISHED)
+        assert runs.start(tx, live.connection.id, "person", False, "fields", {})
+        ended = runs.find(tx, run.id)
+        assert ended
+        assert not ended.cursor
