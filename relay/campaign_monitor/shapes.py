@@ -66,16 +66,13 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Subscriber:
     """`email` as Campaign Monitor spells it. `fields` by folded name (`fold_key`); empty values are absent. `date`:
-    since when the state holds, "YYYY-MM-DD HH:MM:SS" in the client's time zone; `joined`: since when they have been on
-    the list (v3.3's `ListJoinedDate`, "" before; whether a change of address keeps it is not known). `consent_to_track`
-    may be ""."""
+    since when the state holds, "YYYY-MM-DD HH:MM:SS" in the client's time zone. `consent_to_track` may be ""."""
 
     email: str = field(repr=False)
     name: str = field(repr=False)
     state: str
     fields: Mapping[str, tuple[str, ...]] = field(repr=False)
     date: str = ""
-    joined: str = ""
     consent_to_track: str = ""
 
 

@@ -53,7 +53,6 @@ def subscribers(rows: Iterable[Mapping[str, Any]]) -> list[Subscriber]:
                 row.get("State") or "",
                 fields,
                 row.get("Date") or "",
-                row.get("ListJoinedDate") or "",
                 row.get("ConsentToTrack") or "",
             )
         )

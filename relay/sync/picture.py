@@ -156,10 +156,10 @@ class Picture:
         return Held(lower(subscriber.email), subscriber.state, subscriber.name, fields)
 
 
-def meant(there: Held, registered: Any) -> bool:
-    """Whether the EHQ ID on a subscriber means who registered then: not if it says another day, where both are known.
-    A site to which the list belonged before has the same numbers for other people."""
-    return near(str(there.fields.get("joined") or ""), registered) is not False
+def meant(there: Held, registered: Any) -> bool | None:
+    """Whether the EHQ ID on a subscriber means who registered then, by the day that stands beside it; None when either
+    is not known. A site to which the list belonged before has the same numbers for other people."""
+    return near(str(there.fields.get("joined") or ""), registered)
 
 
 def _registered(person: Person) -> tuple[float, int, str]:

@@ -17,7 +17,7 @@ PERSON = {
     "EmailAddress": "Ann@example.com",
     "Name": "Ann Example",
     "Date": "2026-01-05 10:28:00",
-    "ListJoinedDate": "2025-12-24 09:00:00",
+    "ListJoinedDate": "2026-01-05 10:28:00",
     "State": "Active",
     "ReadsEmailWith": "",
     "CustomFields": [
@@ -35,7 +35,6 @@ READ = Subscriber(
     "Active",
     {"homesuburb": ("Carlton",), "groups": ("Panel", "Youth"), "visits": ("3",)},
     "2026-01-05 10:28:00",
-    "2025-12-24 09:00:00",
     "",
 )
 

@@ -27,7 +27,7 @@ def named(tx: Tx, connection_id: str, there: Mapping[str, Held], ours: Mapping[s
     said = {a: str(held.fields["ehq_id"]) for a, held in there.items() if "ehq_id" in held.fields}
     said = {a: i for a, i in said.items() if a not in ours or not _surely(ours[a], a, i)}
     people = {one.ehq_id: one for one in holdings.by_ehq_id(tx, connection_id, set(said.values()))} if said else {}
-    said = {a: i for a, i in said.items() if i in people and meant(there[a], people[i].registered)}
+    said = {a: i for a, i in said.items() if i in people and meant(there[a], people[i].registered) is not False}
     placed = _placed(said, people, there, ours)
     found = {a: one for a, one in ours.items() if a not in said and placed.get(one.ehq_id, a) == a}
     elsewhere, mistaken = list[tuple[str, str, str]](), list[int]()

@@ -9,6 +9,7 @@ from relay.domain.mapping import Held
 from relay.store import participants, removals, runs
 from relay.store.person import Person
 from relay.sync.intake.hints import BY_HAND
+from relay.sync.picture import meant
 from relay.sync.upsert.books import Books
 
 MERGED = "merged"
@@ -21,32 +22,28 @@ def one_subscriber(books: Books, ehq_id: str, address: str, run_id: int, may_rem
     there is their word. Answers whether they were on the list there; not `may_remove`: then they stay. Under the list's
     claim; each call leaves what the next look goes on from.
 
-    What joined the list later than the subscriber whom we know is a copy that somebody made, and is left alone (design
-    rule 6), unless they opted out or were erased.
+    Whoever is on the list there and bears a number only, not the day of registration that we write beside it, is left
+    alone (design rule 6), unless they opted out or were erased.
 
     :raise RetryLater: · NeedsPerson: · Refused: for the sake of this one.
     """
     with books.parts.database.read() as tx:
         person = participants.by_ids(tx, books.connection.id, [ehq_id]).get(ehq_id)
     other = books.cm.known_at(books.list_id, address)
-    if person is None or other is None or person.held.email == address or _named(books, other) != ehq_id:
+    held = books.picture.held(other) if other else Held()
+    if person is None or other is None or person.held.email == address or held.fields.get("ehq_id") != ehq_id:
         return False
     known = books.cm.known_at(books.list_id, person.held.email) if person.held.email else None
-    known = known if known and books.theirs(known, person) else None
-    active, out = other.state == "Active", opted_out(person.held, person.record)
+    active, out = held.state == "Active", opted_out(person.held, person.record)
     if active:
-        older = known is not None and "" < other.joined < known.joined
-        if not may_remove or not (older or out or person.known.erased):
+        twice = known is not None and meant(held, person.known.values.get("created_at"))
+        if not may_remove or not (twice or out or person.known.erased):
             return False
         _remove(books, other, person, run_id)
     elif person.held.email and not out and other.state in THEIRS:
         _leave(books, known, person, other.state, run_id)
     books.blank(other)
     return active
-
-
-def _named(books: Books, there: Subscriber) -> object:
-    return books.picture.held(there).fields.get("ehq_id")
 
 
 def _remove(books: Books, there: Subscriber, person: Person, run_id: int) -> None:
@@ -61,7 +58,7 @@ def _remove(books: Books, there: Subscriber, person: Person, run_id: int) -> Non
 
 def _leave(books: Books, known: Subscriber | None, person: Person, word: str, run_id: int) -> None:
     """Their word counts where we know them: *Deleted*, and not by us, so that it is theirs there as well."""
-    if known and known.state == "Active":
+    if known and known.state == "Active" and books.theirs(known, person):
         books.lease.check()
         books.cm.delete(books.list_id, known.email)
     person = replace(person, cause=BY_HAND, cause_run=run_id)

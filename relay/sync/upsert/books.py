@@ -66,7 +66,7 @@ class Books:
         said = {str(held.fields.get("ehq_id") or "")} - {"", person.known.ehq_id}
         with self.parts.database.read() as tx:
             others = participants.by_ids(tx, self.connection.id, said).values()
-        return not any(meant(held, one.known.values.get("created_at")) for one in others)
+        return all(meant(held, one.known.values.get("created_at")) is False for one in others)
 
     def anothers(self, there: Subscriber, person: Person) -> bool:
         """Whether it is another's: it names them, or we put them there."""
