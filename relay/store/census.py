@@ -115,6 +115,6 @@ def cm_unseen(tx: Tx, connection_id: str, run_id: int, since: float, last_id: in
 
 
 def grown(tx: Tx) -> None:
-    """After a complete read of EHQ, and after writing to CM, before everyone is looked up again: SQLite reads all people
-    to find those of a page by addresses of which, as far as it knows, there are none."""
+    """After a complete read of EHQ, and after writing to CM, before everyone is looked up again: to find those of a
+    page, SQLite reads all there are, as long as it thinks that nobody has such an address."""
     analyze(tx, table)
