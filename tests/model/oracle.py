@@ -46,6 +46,8 @@ class Oracle:
         """Who belonged and was deleted in EHQ without a word → how often EHQ had been read completely by then. Until
         somebody else has their address, who then holds it."""
         self.had: dict[str, str] = {}
+        self.typed: set[str] = set()
+        """Addresses that somebody typed in CM."""
         self.came: set[str] = set()
         """Who came to an address at which somebody opted out of whom no EHQ id tells: it may have been they. And who
         opted out at one that was subscribed again."""
@@ -137,9 +139,12 @@ class Oracle:
         whose = {self.holder[address]} if address in self.holder else set()
         others = {a for a, i in self.holder.items() if a != address and {i} == whose} - self.removed - self.out.keys()
         self.out.setdefault(address, set()).update(set() if kind == "delete" and others else whose)
+        # Whether they were on the list twice by then, nothing tells who finds it.
+        self.came |= whose if kind == "delete" and address in self.typed else set()
 
     def types(self, old: str, new: str) -> None:
         """Somebody's address is changed there: it is still they, whose the relay made the subscriber."""
+        self.typed.add(new)
         for known in (self.holder, self.left):
             if old in known:
                 known[new] = known.pop(old)
