@@ -197,3 +197,11 @@ def test_a_date_from_the_future_holds_up_no_opt_out(live: Live, by: str) -> None
     if by == "run":
         live.run()
     assert live.state(email) == "Deleted"
+
+
+def test_a_number_typed_over_theirs_by_hand_keeps_nobody_on_the_list(live: Live) -> None:
+    (one, email), (other, _) = live.ehq.someone(0), live.ehq.someone(1)
+    live.cm.act("edit_field", email=email, field="EHQ ID", value=other)
+    live.happens("unsubscribe", id=one)
+    assert live.state(email) == "Deleted"
+    live.agrees()
