@@ -217,7 +217,7 @@ class Comparing(Reading):
     def _found(self, kind: str, cause: str, people: int = 1) -> None:
         self.count(kind, people)
         self.count("to_write", people)
-        self.name(cause, people)
+        self.caused(cause, people)
 
     def _tally(self, person: Person, verdict: Verdict) -> None:
         """Why people stay off the list, and how many answered each question; for whoever decides by a dry run."""

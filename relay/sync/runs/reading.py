@@ -72,7 +72,7 @@ class Reading:
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
 
-    def name(self, cause: str, people: int) -> None:
+    def caused(self, cause: str, people: int) -> None:
         """Of what kind the differences were that were found."""
         causes = self.counts.setdefault("causes", {})
         causes[cause] = causes.get(cause, 0) + people

@@ -145,7 +145,7 @@ class Step(Comparing):
                 try:
                     if one_subscriber(books, ehq_id, address, self.run.id, may):
                         self.count(MERGED)
-                        self.name(BY_HAND, 1)
+                        self.caused(BY_HAND, 1)
                 except Refused as error:
                     log.info("second subscriber stays", connection=self.connection.id, code=error.code)
             self.cursor["second"] = waiting[1:]
