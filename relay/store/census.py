@@ -115,6 +115,5 @@ def cm_unseen(tx: Tx, connection_id: str, run_id: int, since: float, last_id: in
 
 
 def grown(tx: Tx) -> None:
-    """After a complete read of EHQ, and after writing to CM, before everyone is looked up again: to find those of a
-    page, SQLite reads all there are, as long as it thinks that nobody has such an address."""
+    """After a complete read, before everyone is looked up again."""
     analyze(tx, table)

@@ -140,8 +140,19 @@ def among(tx: Tx, column: sa.ColumnElement[Any], items: Collection[Any]) -> sa.C
 
 
 def analyze(tx: Tx, table: sa.Table) -> None:
-    """Tells the planner that a table has grown: until it knows, it reads all of it to find a few."""
+    """Tells the planner that a table has grown: until it knows, it reads all of it to find a few.
+
+    SQLite would pass over an index all of whose values were one when it looked, as those of a column that is filled
+    later; of such it is told nothing.
+    """
     tx.exec_driver_sql(f'ANALYZE "{table.name}"')
+    if tx.dialect.name == "sqlite":
+        for index, counts in tx.exec_driver_sql(
+            "SELECT idx, stat FROM sqlite_stat1 WHERE tbl = ?", (table.name,)
+        ).all():
+            if index and len(set(counts.split())) == 1:
+                tx.exec_driver_sql("DELETE FROM sqlite_stat1 WHERE idx = ?", (index,))
+        tx.exec_driver_sql("ANALYZE sqlite_master")
 
 
 def alone(tx: Tx, what: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from relay.store.database import Database, Tx
+import pytest
+import sqlalchemy as sa
+
+from relay.store.database import Database, Tx, among, analyze
 
 
 def test_a_mistake_of_ours_amid_rows_leaves_no_lock_and_nothing_stale_behind(database_url: str) -> None:
@@ -32,3 +35,23 @@ def test_a_mistake_of_ours_amid_rows_leaves_no_lock_and_nothing_stale_behind(dat
             tx.exec_driver_sql("DROP TABLE rows_to_read")
         database.close()
         other.close()
+
+
+def test_sqlite_finds_people_by_an_address_that_nobody_had_when_it_looked(tmp_path: Path) -> None:
+    """Of a list of a million it read all people for each page of a first run."""
+    database = Database(f"sqlite:///{tmp_path}/relay.sqlite3")
+    people = sa.Table(
+        "people", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True), sa.Column("email", sa.Text)
+    )
+    sa.Index("people_email", people.c.email)
+    try:
+        with database.write() as tx:
+            people.create(tx)
+            tx.execute(people.insert(), [{"email": None} for _ in range(20_000)])
+            analyze(tx, people)
+            found = sa.select(people).where(among(tx, people.c.email, ["ann@example.com"])).order_by(people.c.id)
+            query = found.compile(tx, compile_kwargs={"literal_binds": True})
+            plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
+        assert "SCAN people" not in str(plan)
+    finally:
+        database.close()

@@ -103,17 +103,3 @@ def test_an_import_that_fails_while_others_are_compared_counts_nobody_twice(
     assert run.counts["compared"] == len(ehq.people())
     assert run.counts["joins"] == len(expected)
     assert cm.active() == expected
-
-
-SELECTIVE = {
-    "sqlite": "SELECT stat LIKE '% 1' OR stat LIKE '% 2' FROM sqlite_stat1 WHERE idx = 'participants_cm_email'",
-    "postgresql": "SELECT null_frac < 0.5 FROM pg_stats WHERE tablename = 'participants' AND attname = 'cm_email'",
-}
-
-
-def test_after_a_first_run_the_database_knows_that_people_are_found_by_their_address_on_the_list(
-    relay: Relay, synced: Connection
-) -> None:
-    """Before it there were none, and of a list of a million each page would be looked for among everybody."""
-    with relay.parts.database.read() as tx:
-        assert tx.exec_driver_sql(SELECTIVE[tx.dialect.name]).scalar_one()

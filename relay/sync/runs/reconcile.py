@@ -17,7 +17,7 @@ from relay.domain.mapping import BASE_FIELDS
 from relay.domain.version import Page, as_webhook
 from relay.ehq.client import Cursor
 from relay.errors import Refused
-from relay.store import census, connections, hints
+from relay.store import connections, hints
 from relay.store import structure as tables
 from relay.sync.connections import hooks
 from relay.sync.connections.credentials import account
@@ -160,8 +160,6 @@ class Step(Comparing):
             while write(True):
                 if not self.more_time():
                     return None
-        with self.parts.database.write() as tx:
-            census.grown(tx)
         return "segments"
 
     def segments(self) -> str | None:
